@@ -1,0 +1,68 @@
+"""The command line program: one file a command.
+
+Flags become Settings, a run becomes a report and an exit code. Only here are flags read, is
+logging set up, is anything printed, and does the process exit.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+
+from optimizr._version import __version__
+from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
+
+COMMANDS = {
+    "run": "convert a folder of pictures",
+    "report": "make a run's report from its logs",
+    "schema": "print the JSON Schema of the settings",
+    "doctor": "tell what this machine gives, and what to mend",
+}
+
+USAGE = f"""usage: optimizr COMMAND ...
+
+Turns whole picture libraries into WebP.
+
+commands:
+{"".join(f"  {name:<10}{meaning}{chr(10)}" for name, meaning in COMMANDS.items())}
+  optimizr COMMAND --help   tells more of one
+  optimizr --version        prints the version
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; give the exit code (see `optimizr.errors.ExitCode`)."""
+    try:
+        return _dispatch(sys.argv[1:] if argv is None else argv)
+    except ConfigError as error:
+        return _say(error, ExitCode.USAGE)
+    except EnvironmentStop as error:
+        return _say(error, ExitCode.ENVIRONMENT)
+    except BrokenPipeError:
+        # Whoever read our output has left; Python would complain once more while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ENVIRONMENT
+
+
+def _dispatch(argv: list[str]) -> int:
+    name = argv[0] if argv else ""
+    if name in ("-h", "--help", "help"):
+        sys.stdout.write(USAGE)
+        return ExitCode.DONE
+    if name in ("-V", "--version"):
+        sys.stdout.write(f"optimizr {__version__}\n")
+        return ExitCode.DONE
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean `optimizr {near[0]}`?" if near else "see `optimizr --help`"
+        raise ConfigError(f"expected one of {', '.join(COMMANDS)}, got {name!r}; {hint}")
+    command: Callable[[list[str]], int] = import_module(f"optimizr.cli.{name}").main
+    return command(argv[1:])
+
+
+def _say(error: Exception, code: ExitCode) -> int:
+    sys.stderr.write(f"optimizr: {error}\n")
+    return code

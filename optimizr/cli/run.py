@@ -1,0 +1,90 @@
+"""`optimizr run`: flags to settings, settings to a run, the run to a report and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from rich.console import Console
+
+from optimizr import endpoints, pipeline
+from optimizr.cli.console import Bar, Lines
+from optimizr.cli.settings import Command
+from optimizr.cli.signals import stopping
+from optimizr.config import Settings
+from optimizr.errors import ExitCode
+from optimizr.events import Event, RunPlanned, to_record
+from optimizr.log import JsonLog, open_log_file
+from optimizr.pipeline import Sink
+from optimizr.plan import plan
+from optimizr.pool import Stop
+from optimizr.report.console import to_text
+from optimizr.units import format_seconds, format_size
+
+
+def main(argv: list[str]) -> int:
+    """Convert, and tell of it."""
+    settings, verbose, dry_run = Command().parse(argv)
+    as_json = _is_json(settings)
+    drain = format_seconds(settings.limits.drain.total_seconds())
+    with stopping(drain) as stop:
+        if dry_run:
+            return _print_plan(plan(settings, stop), as_json, stop)
+        with _readers(settings, as_json, verbose) as on_event:
+            summary = pipeline.run(settings, on_event, stop)
+        if not as_json:
+            sys.stdout.write(to_text(summary))
+            sys.stdout.flush()
+    code = ExitCode.ENVIRONMENT if stop.error else ExitCode(summary.exit_code or 0)
+    if summary.abandoned_files:
+        os._exit(code)  # threads of abandoned pictures are still inside libvips
+    if not summary.total_files and code is ExitCode.DONE:
+        sys.stderr.write(f"optimizr: warning: no pictures found in {settings.input!r}\n")
+    return code
+
+
+def _is_json(settings: Settings) -> bool:
+    if settings.log.format == "auto":
+        return not sys.stdout.isatty()
+    return settings.log.format == "json"
+
+
+@contextmanager
+def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[Sink]:
+    """Give what tells people and machines of events, for the length of a `with`."""
+    console = Console(stderr=True)
+    sinks: list[Sink] = []
+    with ExitStack() as stack:
+        if as_json:
+            sinks.append(JsonLog(sys.stdout, settings.log))
+        else:
+            sinks.append(Lines(console, verbose))
+        if settings.log.file is not None:
+            file = stack.enter_context(open_log_file(settings.log.file))
+            sinks.append(JsonLog(file, settings.log))
+        if console.is_terminal:
+            _, counted = endpoints.open_input(settings)
+            sinks.append(stack.enter_context(Bar(console, counted.count)))
+
+        def tell(event: Event) -> None:
+            for sink in sinks:
+                sink(event)
+
+        yield tell
+
+
+def _print_plan(planned: RunPlanned, as_json: bool, stop: Stop) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps(to_record(planned)) + "\n")
+    else:
+        sys.stdout.write(
+            f"would convert {planned.total_files:,} pictures, "
+            f"{format_size(planned.input_bytes)}; {planned.ignored_files:,} other files\n"
+            f"estimate    {format_size(planned.estimated_output_bytes)} of WebP in "
+            f"{format_seconds(planned.estimated_seconds)}, "
+            f"from {planned.sampled_files} pictures of which {planned.sampled_failures} failed\n"
+        )
+    return ExitCode.DONE if stop.signal is None else ExitCode(128 + stop.signal)

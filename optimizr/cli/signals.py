@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM: the first asks to end, the second ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from optimizr.pool import Stop
+
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextmanager
+def stopping(drain: str) -> Iterator[Stop]:
+    """Give a Stop that signals set, for the length of a `with`."""
+    stop = Stop()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.signal is not None:
+            if os.isatty(2):
+                os.write(2, _SHOW_CURSOR)
+            os._exit(128 + number)
+        stop.signal = number
+        name = signal.Signals(number).name
+        # os.write: what a handler interrupts may be in the middle of a print.
+        os.write(
+            2,
+            f"\noptimizr: {name}: finishing the pictures in flight, for at most {drain}; "
+            "once more quits at once\n".encode(),
+        )
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

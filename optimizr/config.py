@@ -1,0 +1,183 @@
+"""Settings: everything that can be set, with its default, its range and what it is for.
+
+The only place where a default is written. The flags, the environment variables, the JSON Schema
+and docs/settings.md are all derived from the models below. Later wins: config file, then
+environment, then flags.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from optimizr.units import Duration, Size
+
+ENV_PREFIX = "OPTIMIZR_"
+ENV_DELIMITER = "__"
+
+Auto = Literal["auto"]
+
+
+Naming = Literal["replace", "append"]
+"""What becomes of a picture's extension."""
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogImages = Literal["all", "failed", "none"]
+"""Which pictures that went well get a line of their own in the log."""
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class WebpSettings(Section):
+    """How the WebP is encoded, in libwebp's own terms."""
+
+    quality: int = Field(default=80, ge=0, le=100)
+    """Quality of lossy encoding, 0 (smallest) to 100 (best)."""
+    effort: int = Field(default=4, ge=0, le=6)
+    """CPU spent on compression, 0 (fastest) to 6 (smallest)."""
+
+
+def _check_max_failed(value: int | str) -> int | str:
+    if isinstance(value, int):
+        if value < 0:
+            raise ValueError("a count of 0 or more, or a percentage such as 1%")
+        return value
+    number = value.strip().removesuffix("%")
+    try:
+        if value.strip().endswith("%") and 0 <= float(number) <= 100:
+            return f"{number}%"
+        return _check_max_failed(int(number))
+    except ValueError:
+        raise ValueError("a count of 0 or more, or a percentage such as 1%") from None
+
+
+class PolicySettings(Section):
+    """What is done in the cases where people differ."""
+
+    naming: Naming = "replace"
+    """`replace` turns a.jpg into a.webp (a.jpg.webp where that would clash), `append` into
+    a.jpg.webp always."""
+    max_failed: Annotated[int | str, AfterValidator(_check_max_failed)] = 0
+    """How many pictures may fail before the exit code says so: a count, or a percentage of all
+    pictures such as `1%`."""
+
+    def tolerates(self, failed: int, total: int) -> bool:
+        """Tell whether `failed` pictures of `total` are no more than `max_failed` allows."""
+        if isinstance(self.max_failed, str):
+            return failed * 100 <= float(self.max_failed.removesuffix("%")) * total
+        return failed <= self.max_failed
+
+
+class PoolSettings(Section):
+    """How much is done at once."""
+
+    workers: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
+    """Pictures in flight at once; `auto` is twice the CPU slots, so that reading and writing
+    hide behind encoding."""
+    cpus: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
+    """CPU slots: pictures decoded and encoded at once; `auto` is the CPUs that the affinity mask
+    and the cgroup quota leave."""
+    memory: Size | Auto = "auto"
+    """Ceiling for the memory of the whole process, such as 512MB or 512MiB; `auto` is 85% of the
+    cgroup's limit, else 70% of what is available."""
+
+
+class LimitSettings(Section):
+    """Where patience ends."""
+
+    drain: Duration = timedelta(seconds=20)
+    """How long pictures in flight may take to finish after the first SIGINT or SIGTERM."""
+
+
+class MonitorSettings(Section):
+    """How closely the process watches itself."""
+
+    interval: Duration = timedelta(seconds=30)
+    """Time between two samples of memory, CPU and garbage collection; one more is taken at the
+    start and one at the end."""
+
+
+class LogSettings(Section):
+    """What is told while it runs."""
+
+    format: LogFormat = "auto"
+    """`json` writes events to stdout, one JSON object a line; `console` shows a progress bar and a
+    report; `auto` is console on a terminal, else json."""
+    level: LogLevel = "info"
+    """The least important event that is logged."""
+    images: LogImages = "all"
+    """Which pictures get a log line each: `all`, `failed` or `none`; failures always do."""
+    file: str | None = None
+    """A file that the events are appended to as well, one JSON object a line."""
+
+
+class Settings(BaseSettings):
+    """All settings of a run; frozen once made.
+
+    Made in code, it reads the environment too (`OPTIMIZR_WEBP__QUALITY=70`); what is given in
+    code wins. Raises pydantic.ValidationError for a wrong value; the command line program turns
+    that into one sentence.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        title="optimizr settings",
+    )
+
+    input: str = Field(min_length=1)
+    """Where the pictures are: a directory, or one file."""
+    output: str = Field(min_length=1)
+    """The directory that the WebPs go to; made if it is not there."""
+    webp: WebpSettings = WebpSettings()
+    policy: PolicySettings = PolicySettings()
+    pool: PoolSettings = PoolSettings()
+    limits: LimitSettings = LimitSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out .env files and secret directories: nothing is read that was not named."""
+        return init_settings, env_settings
+
+    def redacted(self) -> dict[str, Any]:
+        """Dump the settings for events and reports, without userinfo and queries of URLs."""
+        dumped: dict[str, Any] = _redact(self.model_dump(mode="json"))
+        return dumped
+
+
+def redact_url(text: str) -> str:
+    """Take userinfo, query and fragment out of a URL; other text stays as it is."""
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _redact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redact(item) for item in value]
+    return redact_url(value) if isinstance(value, str) else value

@@ -1,0 +1,56 @@
+"""From what `input` and `output` name to the source and the store that serve it.
+
+The one place that knows every backend; the stages know only their protocols.
+"""
+
+from __future__ import annotations
+
+import os
+
+from optimizr.config import Settings, redact_url
+from optimizr.errors import ConfigError
+from optimizr.source.tree import Tree
+from optimizr.store.local import LocalStore
+
+
+def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
+    """Give the store that pictures are read from, and the stream of them.
+
+    Raises ConfigError if `input` is neither a directory nor a file that can be read.
+    """
+    path = _local("input", settings.input)
+    if not os.path.exists(path):
+        raise ConfigError(
+            f"input: expected a directory or a file, got {path!r}, which does not exist; "
+            "check the spelling, or that the volume is mounted"
+        )
+    if not os.access(path, os.R_OK):
+        raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
+    if os.path.isdir(path):
+        store = LocalStore(path)
+        return store, Tree(store, settings.policy.naming)
+    folder, name = os.path.split(os.path.abspath(path))
+    store = LocalStore(folder)
+    return store, Tree(store, settings.policy.naming, only=os.fsencode(name))
+
+
+def open_output(settings: Settings) -> LocalStore:
+    """Give the store that WebPs are written to; nothing is made or touched yet.
+
+    Raises ConfigError if `output` is not a directory and could not become one.
+    """
+    path = _local("output", settings.output)
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise ConfigError(
+            f"output: expected a directory, got {path!r}, which is a file; name another"
+        )
+    return LocalStore(path)
+
+
+def _local(setting: str, value: str) -> str:
+    if "://" in value or value.startswith("@"):
+        raise ConfigError(
+            f"{setting}: expected a path on this machine, got {redact_url(value)!r}; "
+            "this version reads and writes no buckets, queues or lists yet"
+        )
+    return value

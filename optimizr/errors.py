@@ -1,0 +1,102 @@
+"""What can go wrong, as one tree, and the exit code that each branch ends in.
+
+    OptimizrError
+    ├── ConfigError       a person's mistake in a setting, flag or config file; nothing was started
+    ├── PictureError      one picture cannot be done; the others go on
+    └── EnvironmentStop   the world cannot go on (disk full, output gone); the run stops, resumable
+
+Foreign exceptions are translated where they enter: those of the operating system in `store`,
+those of libvips in `convert`, those of pydantic in `config`. A `PictureError` never carries
+libvips' own text: libvips keeps one error buffer for the whole process, so under threads that
+text may speak of another picture.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell, a Kubernetes Job or a script. A contract."""
+
+    DONE = 0
+    """Everything done, or no more failed than `policy.max_failed` allows."""
+    FAILURES = 1
+    """Finished; more pictures failed than `policy.max_failed` allows."""
+    USAGE = 2
+    """A mistake in a flag, a setting or a config file. Nothing was started."""
+    ENVIRONMENT = 3
+    """Stopped by the environment: disk full, output gone. The run can be resumed."""
+    INTERRUPTED = 130
+    """Stopped by SIGINT. The run can be resumed."""
+    TERMINATED = 143
+    """Stopped by SIGTERM. The run can be resumed."""
+
+
+class Stage(StrEnum):
+    """Where in its way a picture failed."""
+
+    LIST = "list"
+    FETCH = "fetch"
+    PROBE = "probe"
+    RESERVE = "reserve"
+    CONVERT = "convert"
+    STORE = "store"
+
+
+class Reason(StrEnum):
+    """Why a picture failed: stable codes, for scripts and dashboards."""
+
+    CHANGED = "changed"
+    """The source changed between listing and reading."""
+    CORRUPT = "corrupt"
+    """The header is that of a picture; what follows cannot be decoded."""
+    EMPTY_FILE = "empty_file"
+    """Zero bytes."""
+    INTERNAL_ERROR = "internal_error"
+    """A mistake in optimizr. The event carries the traceback; please report it."""
+    NAME_TOO_LONG = "name_too_long"
+    """The output's name is longer than the file system allows."""
+    NOT_A_PICTURE = "not_a_picture"
+    """The content is of no format that is enabled, whatever the name says."""
+    NOT_FOUND = "not_found"
+    """Listed, then gone; or a symlink that leads nowhere."""
+    OUTPUT_BLOCKED = "output_blocked"
+    """Something in the output stands where a file or folder of ours must be."""
+    TOO_LARGE_FOR_MEMORY = "too_large_for_memory"
+    """Would need more memory than the whole budget; see `pool.memory`."""
+    TOO_LARGE_FOR_WEBP = "too_large_for_webp"
+    """A side is longer than the 16383 pixels that WebP can hold."""
+    TRUNCATED = "truncated"
+    """The file ends before its picture does."""
+    UNREADABLE = "unreadable"
+    """The file or folder cannot be read: permissions, or an I/O error."""
+
+
+class OptimizrError(Exception):
+    """Any error that optimizr raises on purpose; its text is written for the user."""
+
+
+class ConfigError(OptimizrError):
+    """A setting is wrong: names the setting, what was expected, and what came."""
+
+
+class PictureError(OptimizrError):
+    """One picture cannot be done.
+
+    Its text is one sentence: what was expected, what came, and what to do where that is known.
+    """
+
+    def __init__(self, stage: Stage, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.reason = reason
+        self.message = message
+
+
+class EnvironmentStop(OptimizrError):  # noqa: N818 - it stops the run, which is the point
+    """The run cannot go on, whichever picture it is at. `cause` is a stable code."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause

@@ -1,0 +1,258 @@
+"""What happened, as frozen records: the one truth of a run.
+
+Log, progress bar, metrics, `failed.jsonl` and the summary are all drawn from these, so they
+cannot disagree. Workers make the records; the main thread alone stamps them with `run_id`, a
+rising `seq` and the time, so nothing downstream needs a lock.
+
+In JSON an event is one flat object: the envelope (`timestamp`, `level`, `event`, `run_id`, `seq`,
+`schema`), then the event's own fields, each with its unit in its name. Durations are milliseconds
+with three decimals, so that they are whole microseconds and sums of them are exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter
+
+SCHEMA = 1
+"""Version of the records; raised when a field changes its meaning or goes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events share: whose it is, its place in the run's order, and when it happened."""
+
+    name: ClassVar[str]
+    level: ClassVar[str] = "info"
+
+    run_id: str = ""
+    seq: int = 0
+    timestamp: datetime = _EPOCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """The run begins: what it is and what it may use."""
+
+    name: ClassVar[str] = "run.started"
+
+    version: str
+    libvips_version: str
+    python_version: str
+    host: str
+    pid: int
+    settings: dict[str, Any]
+    """All settings, redacted."""
+    workers: int
+    """Pictures in flight at once."""
+    cpu_slots: int
+    """Pictures decoded and encoded at once."""
+    memory_bytes: int
+    """Ceiling of the whole process."""
+    memory_budget_bytes: int
+    """What pictures may take of it: the ceiling less the RSS after start-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConverted(Event):
+    """One picture has its WebP."""
+
+    name: ClassVar[str] = "image.converted"
+
+    key: str
+    """The picture's key in the input, as text (see `optimizr.keys`)."""
+    output: str
+    """The WebP's key in the output."""
+    format: str
+    """What the picture was, by content: `jpeg`, `png`."""
+    width: int
+    height: int
+    input_bytes: int
+    output_bytes: int
+    fetch_ms: float
+    convert_ms: float
+    store_ms: float
+    duration_ms: float
+    """Fetch, convert and store together; waiting for memory or a CPU slot is not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSkipped(Event):
+    """One picture was left as it is, on purpose."""
+
+    name: ClassVar[str] = "image.skipped"
+
+    key: str
+    reason: str
+    input_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailed(Event):
+    """One picture could not be done; the others go on."""
+
+    name: ClassVar[str] = "image.failed"
+    level: ClassVar[str] = "error"
+
+    key: str
+    source: str
+    """The picture's full path."""
+    reason: str
+    """A stable code, see `optimizr.errors.Reason`."""
+    message: str
+    """What was expected, what came, and what to do where that is known."""
+    stage: str
+    input_bytes: int
+    duration_ms: float
+    traceback: str | None = None
+    """Only with `internal_error`, which is a mistake in optimizr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSampled(Event):
+    """The process looked at itself. Times and counts are those since the sample before."""
+
+    name: ClassVar[str] = "run.sampled"
+
+    rss_bytes: int
+    peak_rss_bytes: int
+    """The kernel's high-water mark of the process so far."""
+    system_bytes: int
+    """What the cgroup is charged, page cache included; without one, virtual memory."""
+    cpu_user_ms: float
+    cpu_system_ms: float
+    gc_runs: int
+    gc_pause_ms: float
+    gc_pause_max_ms: float
+    source_wait_ms: float
+    """Workers' time spent waiting for the next picture, summed over workers."""
+    memory_wait_ms: float
+    """Workers' time spent waiting for bytes of the memory budget."""
+    slot_wait_ms: float
+    """Workers' time spent waiting for a CPU slot."""
+    ignored_files: int
+    """Files that are not pictures by their name, and links that are not followed."""
+    in_flight: int
+    """Pictures being worked on just now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress(Event):
+    """How far the run is, with its whole mergeable state."""
+
+    name: ClassVar[str] = "run.progress"
+
+    total_files: int
+    failed_files: int
+    input_bytes: int
+    output_bytes: int
+    state: dict[str, Any] = field(default_factory=dict)
+    """The summary so far; see `optimizr.summary`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The run ends, with its whole mergeable state."""
+
+    name: ClassVar[str] = "run.finished"
+
+    exit_code: int
+    interrupted: bool
+    cause: str | None = None
+    """Why it ended early: `SIGINT`, `SIGTERM`, `disk_full` ...; null if it did not."""
+    message: str | None = None
+    abandoned_files: int
+    """Pictures in flight when patience (`limits.drain`) ended; they are left undone."""
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlanned(Event):
+    """What a run would do; the only event of `--dry-run`."""
+
+    name: ClassVar[str] = "run.planned"
+
+    total_files: int
+    ignored_files: int
+    input_bytes: int
+    sampled_files: int
+    """Pictures converted for the estimate, into nothing."""
+    sampled_failures: int
+    estimated_output_bytes: int
+    estimated_seconds: float
+    interrupted: bool
+
+
+EVENTS: dict[str, type[Event]] = {
+    cls.name: cls
+    for cls in (
+        RunStarted,
+        ImageConverted,
+        ImageSkipped,
+        ImageFailed,
+        RunSampled,
+        RunProgress,
+        RunFinished,
+        RunPlanned,
+    )
+}
+
+_ENVELOPE = {f.name for f in dataclasses.fields(Event)}
+_BODY = {
+    name: tuple(f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE)
+    for name, cls in EVENTS.items()
+}
+
+
+def milliseconds(seconds: float) -> float:
+    """Round to whole microseconds, in milliseconds."""
+    return round(seconds * 1000, 3)
+
+
+def microseconds(ms: float) -> int:
+    """Give back the whole microseconds of what `milliseconds` made."""
+    return round(ms * 1000)
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """Make the flat JSON object of an event, envelope first; null fields are left out."""
+    record: dict[str, Any] = {
+        "timestamp": format_timestamp(event.timestamp),
+        "level": event.level,
+        "event": event.name,
+        "run_id": event.run_id,
+        "seq": event.seq,
+        "schema": SCHEMA,
+    }
+    for name in _BODY[event.name]:
+        value = getattr(event, name)
+        if value is not None:
+            record[name] = value
+    return record
+
+
+def from_record(record: dict[str, Any]) -> Event | None:
+    """Read an event back; None for an event that this version does not know.
+
+    Fields that this version does not know are passed over. Raises pydantic.ValidationError (a
+    ValueError) for a record that lacks a field or has one of the wrong kind.
+    """
+    name = record.get("event", "")
+    return _adapter(name).validate_python(record) if name in EVENTS else None
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Event]:
+    return TypeAdapter(EVENTS[name])
+
+
+def format_timestamp(moment: datetime) -> str:
+    """Write a time as RFC 3339 in UTC with microseconds, the `Z` included."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,139 @@
+"""What a worker does with one picture: fetch, convert, store, within the limits."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optimizr import convert
+from optimizr.config import Settings
+from optimizr.convert.probe import peak_bytes
+from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
+from optimizr.events import ImageConverted, ImageFailed, milliseconds
+from optimizr.keys import to_text
+from optimizr.limits import Limits
+from optimizr.pool import Budget, Hold, OverBudget
+from optimizr.source import Item
+from optimizr.store import Store, Writer
+from optimizr.units import format_size
+
+
+class Stopwatch:
+    """Time spent in each stage, in seconds; waiting for limits is in none of them."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(Stage, 0.0)
+        self.stage = Stage.LIST
+
+    @contextmanager
+    def lap(self, stage: Stage) -> Iterator[None]:
+        """Count the time of a `with` block for a stage."""
+        self.stage = stage
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+
+    def ms(self, *stages: Stage) -> float:
+        """Give the time of some stages, or of all."""
+        return milliseconds(sum(self.seconds[stage] for stage in stages or Stage))
+
+
+class Job:
+    """Turns an item into its outcome. Called from many threads at once; keeps nothing."""
+
+    def __init__(self, source: Store, output: Writer, settings: Settings, limits: Limits) -> None:
+        self._source = source
+        self._output = output
+        self._limits = limits
+        self._options = convert.Options(quality=settings.webp.quality, effort=settings.webp.effort)
+
+    def __call__(self, item: Item) -> ImageConverted | ImageFailed:
+        """Do one picture. Raises EnvironmentStop alone: any other error is this picture's."""
+        watch = Stopwatch()
+        try:
+            return self._convert(item, watch)
+        except PictureError as error:
+            return self._failed(item, watch, error)
+        except EnvironmentStop:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose the others
+            mistake = PictureError(
+                watch.stage,
+                Reason.INTERNAL_ERROR,
+                f"optimizr made a mistake ({type(error).__name__}: {error}); please report it",
+            )
+            return self._failed(item, watch, mistake, traceback.format_exc())
+
+    def _convert(self, item: Item, watch: Stopwatch) -> ImageConverted:
+        if item.problem is not None:
+            raise item.problem
+        limits = self._limits
+        with _reserve(limits.fetched, item.size, "reading it"):
+            data = self._fetch(item, watch)
+            with watch.lap(Stage.PROBE):
+                header = convert.probe(data)
+            peak = peak_bytes(header, len(data), self._options.quality)
+            with _reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
+                with limits.slots.hold(1), watch.lap(Stage.CONVERT):
+                    webp = convert.convert(data, self._options, header).data
+                held.shrink(len(webp))
+                with watch.lap(Stage.STORE):
+                    self._output.put(item.output, webp)
+        return ImageConverted(
+            key=to_text(item.key),
+            output=to_text(item.output),
+            format=header.format,
+            width=header.width,
+            height=header.height,
+            input_bytes=len(data),
+            output_bytes=len(webp),
+            fetch_ms=watch.ms(Stage.FETCH),
+            convert_ms=watch.ms(Stage.PROBE, Stage.CONVERT),
+            store_ms=watch.ms(Stage.STORE),
+            duration_ms=watch.ms(),
+        )
+
+    def _fetch(self, item: Item, watch: Stopwatch) -> bytes:
+        with watch.lap(Stage.FETCH):
+            data, head = self._source.get(item.key)
+        if head.version != item.version or len(data) != item.size:
+            raise PictureError(
+                Stage.FETCH,
+                Reason.CHANGED,
+                f"expected the {item.size} bytes that were listed, but the file was written to "
+                "since; run again once it is at rest",
+            )
+        return data
+
+    def _failed(
+        self, item: Item, watch: Stopwatch, error: PictureError, trace: str | None = None
+    ) -> ImageFailed:
+        return ImageFailed(
+            key=to_text(item.key),
+            source=self._source.full_path(item.key),
+            reason=error.reason,
+            message=error.message,
+            stage=error.stage,
+            input_bytes=item.size,
+            duration_ms=watch.ms(),
+            traceback=trace,
+        )
+
+
+@contextmanager
+def _reserve(budget: Budget, amount: int, what: str) -> Iterator[Hold]:
+    """Hold bytes, or say that they can never be had."""
+    try:
+        with budget.hold(amount) as hold:
+            yield hold
+    except OverBudget as over:
+        raise PictureError(
+            Stage.RESERVE,
+            Reason.TOO_LARGE_FOR_MEMORY,
+            f"expected to need at most {format_size(over.total)} of memory, but {what} takes "
+            f"{format_size(over.asked)}; raise pool.memory",
+        ) from None

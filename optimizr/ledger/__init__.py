@@ -1,0 +1,1 @@
+"""What is on record of the pictures: so far, those that failed."""

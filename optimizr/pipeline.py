@@ -1,0 +1,181 @@
+"""Items in, events out: where the stages are joined."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from optimizr import convert, endpoints, report
+from optimizr._version import __version__
+from optimizr.config import Settings
+from optimizr.errors import EnvironmentStop, ExitCode
+from optimizr.events import Event, RunFinished, RunProgress, RunStarted
+from optimizr.job import Job
+from optimizr.ledger.failures import Failures
+from optimizr.limits import Limits
+from optimizr.monitor import Monitor, Waits
+from optimizr.pool import Pool, Stop
+from optimizr.store.local import LocalStore
+from optimizr.summary import Summary, reduce
+
+Sink = Callable[[Event], None]
+"""Whoever wants to know what happens. Called in the thread of `run`, in order."""
+
+SUMMARY_NAME = b"summary.json"
+
+
+def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = None) -> Summary:
+    """Convert every picture of `settings.input` into `settings.output`.
+
+    One picture's failure is an `image.failed` event, never an exception. `on_event` is told each
+    event as it happens; set `stop.signal` from another thread to end early. The result's
+    `exit_code` is what the command line program would exit with.
+
+    Raises ConfigError if a setting is wrong, and EnvironmentStop if nothing could be started.
+    """
+    stop = stop or Stop()
+    convert.start()
+    store, source = endpoints.open_input(settings)
+    output = endpoints.open_output(settings)
+    limits = Limits.of(settings.pool)
+    output.prepare()
+    pool = Pool(Job(store, output, settings, limits), limits.workers)
+
+    def waits() -> Waits:
+        return Waits(
+            source_seconds=pool.waited.seconds,
+            memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
+            slot_seconds=limits.slots.waited.seconds,
+            ignored_files=source.ignored,
+            in_flight=pool.in_flight,
+        )
+
+    with (
+        closing(Failures(output)) as failures,
+        Monitor(settings.monitor.interval.total_seconds(), waits) as monitor,
+    ):
+        record = Recorder([failures, on_event] if on_event else [failures], stop)
+        record(_started(settings, limits))
+        record(monitor.sample())
+        for outcome in pool.run(source, stop, settings.limits.drain.total_seconds()):
+            if isinstance(outcome, Exception):
+                stop.error = stop.error or outcome
+            elif outcome is not None:
+                record(outcome)
+            if monitor.due():
+                record(monitor.sample())
+                record(_progress(record.summary))
+        record(monitor.sample())
+        _finish(record, output, _finished(settings, record.summary, stop, pool.in_flight))
+    if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
+        raise stop.error  # a mistake of ours: the reports are written, now it may be seen
+    return record.summary
+
+
+class Recorder:
+    """Stamps events, folds them into the summary and tells them on. Main thread only."""
+
+    def __init__(self, sinks: Iterable[Sink], stop: Stop) -> None:
+        self.summary = Summary()
+        self._stop = stop
+        self._sinks = tuple(sinks)
+        self._seq = 0
+        self._started = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self._run_id = f"{self._started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+    def __call__(self, body: Event) -> None:
+        """Stamp an event, fold it and tell it on."""
+        self.tell(*self.fold(body))
+
+    def fold(self, body: Event) -> tuple[Event, Summary]:
+        """Stamp an event and give it with the summary that includes it; nothing is told yet."""
+        # The wall clock may be set while a run lasts; durations come from the steady one.
+        elapsed = timedelta(seconds=time.monotonic() - self._clock)
+        event = replace(
+            body, run_id=self._run_id, seq=self._seq + 1, timestamp=self._started + elapsed
+        )
+        summary = reduce(self.summary, event)
+        if isinstance(event, RunProgress | RunFinished):
+            event = replace(event, state=summary.to_state())
+        return event, summary
+
+    def tell(self, event: Event, summary: Summary) -> None:
+        """Make what `fold` gave the truth. A reader that cannot go on stops the run."""
+        self.summary = summary
+        self._seq = event.seq
+        for sink in self._sinks:
+            try:
+                sink(event)
+            except EnvironmentStop as error:
+                self._stop.error = self._stop.error or error
+
+
+def _started(settings: Settings, limits: Limits) -> RunStarted:
+    return RunStarted(
+        version=__version__,
+        libvips_version=convert.version(),
+        python_version=platform.python_version(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        settings=settings.redacted(),
+        workers=limits.workers,
+        cpu_slots=limits.slots.total,
+        memory_bytes=limits.memory,
+        memory_budget_bytes=limits.budget,
+    )
+
+
+def _progress(summary: Summary) -> RunProgress:
+    return RunProgress(
+        total_files=summary.total_files,
+        failed_files=summary.failed_files,
+        input_bytes=summary.input_bytes,
+        output_bytes=summary.output_bytes,
+    )
+
+
+def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) -> RunFinished:
+    exit_code, cause, message = ExitCode.DONE, None, None
+    if stop.error is not None:
+        cause = stop.error.cause if isinstance(stop.error, EnvironmentStop) else "internal_error"
+        exit_code, message = ExitCode.ENVIRONMENT, str(stop.error)
+    elif stop.signal is not None:
+        cause = signal.Signals(stop.signal).name
+        exit_code = ExitCode(128 + stop.signal)
+        message = f"interrupted by {cause}; run the same command again to go on"
+    elif not settings.policy.tolerates(summary.failed_files, summary.total_files):
+        exit_code = ExitCode.FAILURES
+    return RunFinished(
+        exit_code=exit_code,
+        interrupted=stop.requested,
+        cause=cause,
+        message=message,
+        abandoned_files=abandoned,
+    )
+
+
+def _finish(record: Recorder, output: LocalStore, finished: RunFinished) -> None:
+    """Write the reports, then tell that the run has finished: what is told has happened."""
+    event, summary = record.fold(finished)
+    try:
+        output.put(SUMMARY_NAME, report.to_json(summary).encode())
+    except EnvironmentStop as error:
+        event, summary = record.fold(
+            replace(
+                finished,
+                exit_code=ExitCode.ENVIRONMENT,
+                interrupted=True,
+                cause=error.cause,
+                message=str(error),
+            )
+        )
+    record.tell(event, summary)

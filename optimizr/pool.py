@@ -1,0 +1,203 @@
+"""Bounded threads that know nothing of pictures.
+
+What is in flight is bounded by count (a worker pulls the next item only when it is free, so the
+source feels the backpressure), and, where the work asks for it, by two or more `Budget`s. A budget
+is first come, first served, so a large request is never starved by small ones.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_TICK_SECONDS = 0.1
+"""How soon a stop or a sample that is due is noticed while no result comes."""
+
+
+class OverBudget(Exception):  # noqa: N818 - a fact, which the caller turns into an error
+    """More is asked for than the whole budget; waiting would not help."""
+
+    def __init__(self, asked: int, total: int) -> None:
+        super().__init__(f"{asked} of {total}")
+        self.asked = asked
+        self.total = total
+
+
+class Waited:
+    """Time that workers have spent waiting, summed over workers."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """All of it so far."""
+        return self._seconds
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Count the time of a `with` block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._seconds += time.perf_counter() - start
+
+
+class Hold:
+    """A part of a budget that somebody has."""
+
+    def __init__(self, budget: Budget, amount: int) -> None:
+        self._budget = budget
+        self._amount = amount
+
+    def shrink(self, amount: int) -> None:
+        """Give back all but `amount`; a hold never grows."""
+        if amount < self._amount:
+            self._budget._release(self._amount - amount)  # noqa: SLF001 - its other half
+            self._amount = amount
+
+
+class Budget:
+    """An amount (bytes, slots) that workers share, first come, first served.
+
+    The queue is a deque of tickets, each with an event of its own: a release wakes just those
+    whose turn has come and who fit, and a newcomer never passes one who waits.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.waited = Waited()
+        self._free = total
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[int, threading.Event]] = deque()
+
+    @contextmanager
+    def hold(self, amount: int) -> Iterator[Hold]:
+        """Have `amount` for the length of a `with`. Raises OverBudget if it never could."""
+        if amount > self.total:
+            raise OverBudget(amount, self.total)
+        self._acquire(amount)
+        hold = Hold(self, amount)
+        try:
+            yield hold
+        finally:
+            hold.shrink(0)
+
+    def _acquire(self, amount: int) -> None:
+        with self._lock:
+            if not self._queue and amount <= self._free:
+                self._free -= amount
+                return
+            turn = threading.Event()
+            self._queue.append((amount, turn))
+        with self.waited.measure():
+            turn.wait()
+
+    def _release(self, amount: int) -> None:
+        with self._lock:
+            self._free += amount
+            while self._queue and self._queue[0][0] <= self._free:
+                granted, turn = self._queue.popleft()
+                self._free -= granted
+                turn.set()
+
+
+class Stop:
+    """The wish to end early. Set from a signal handler, so it is two plain attributes, no lock."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.error: Exception | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Tell whether anybody has wished so."""
+        return self.signal is not None or self.error is not None
+
+
+class _End:
+    """What a worker says last."""
+
+
+class Pool(Generic[T, R]):
+    """Runs `work` over items on `workers` threads. Used once."""
+
+    def __init__(self, work: Callable[[T], R], workers: int) -> None:
+        self.waited = Waited()
+        """Waiting for the source."""
+        self.in_flight = 0
+        self._work = work
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._source_lock = threading.Lock()
+        # Bounded, so that outcomes do not pile up where their reader is slow.
+        self._results: queue.Queue[R | Exception | _End] = queue.Queue(workers)
+
+    def run(
+        self, items: Iterable[T], stop: Stop, drain_seconds: float
+    ) -> Iterator[R | Exception | None]:
+        """Yield each result as it comes, and None now and then so that the caller gets a turn.
+
+        An exception that the work or the source raises is yielded, not raised: the others go on,
+        and the caller decides. After `stop` no new item is taken, and those in flight have
+        `drain_seconds` to finish; what has not by then is abandoned (see `in_flight`).
+        """
+        iterator = iter(items)
+        for number in range(self._workers):
+            threading.Thread(
+                target=self._serve,
+                args=(iterator, stop),
+                name=f"worker-{number}",
+                daemon=True,  # an abandoned one must not keep the process
+            ).start()
+        running = self._workers
+        deadline = math.inf
+        while running and time.monotonic() < deadline:
+            if stop.requested and deadline == math.inf:
+                deadline = time.monotonic() + drain_seconds
+            try:
+                result = self._results.get(timeout=_TICK_SECONDS)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(result, _End):
+                running -= 1
+            else:
+                yield result
+
+    def _serve(self, items: Iterator[T], stop: Stop) -> None:
+        try:
+            for item in self._take(items, stop):
+                try:
+                    self._results.put(self._work(item))
+                finally:
+                    with self._lock:
+                        self.in_flight -= 1
+        except Exception as error:  # noqa: BLE001 - handed to the caller of run
+            self._results.put(error)
+        finally:
+            self._results.put(_End())
+
+    def _take(self, items: Iterator[T], stop: Stop) -> Iterator[T]:
+        """Pull items one by one; workers take turns, so the source need not be thread-safe."""
+        while not stop.requested:
+            with self.waited.measure(), self._source_lock:
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+                with self._lock:
+                    self.in_flight += 1
+            yield item

@@ -1,0 +1,80 @@
+"""The report for a terminal: plain text, 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from optimizr.report.figures import figures
+from optimizr.summary import Summary
+from optimizr.units import format_size
+
+_WIDTH = 80
+_LABEL = 12
+
+
+def to_text(summary: Summary) -> str:
+    """Write the figures that matter most, a line a subject."""
+    f = figures(summary)
+    lines = [
+        ("pictures", _pictures(f)),
+        ("bytes", _bytes(summary, f)),
+        ("time", _time(f)),
+        ("a picture", _a_picture(f)),
+        ("memory", _memory(f)),
+        ("bound by", f["cpu_bound_analysis"]),
+        *(("advice", text) for text in f["recommendations"]),
+    ]
+    return "\n".join(_line(label, text) for label, text in lines if text) + "\n"
+
+
+def _pictures(f: dict[str, Any]) -> str:
+    parts = [
+        f"{f['processed_files']:,} converted",
+        f"{f['failed_files']:,} failed",
+        f"{f['skipped_files']:,} skipped" if f["skipped_files"] else "",
+        f"{f['abandoned_files']:,} abandoned" if f["abandoned_files"] else "",
+        f"{f['ignored_files']:,} other files" if f["ignored_files"] else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _bytes(s: Summary, f: dict[str, Any]) -> str:
+    if not s.converted_files:
+        return ""
+    saved = format_size(s.input_bytes - s.output_bytes)
+    return (
+        f"{format_size(s.input_bytes)} -> {format_size(s.output_bytes)}, "
+        f"{saved} saved ({f['space_saving_percent']}%)"
+    )
+
+
+def _time(f: dict[str, Any]) -> str:
+    return (
+        f"{f['duration']}, {f['images_per_second']} pictures/s, "
+        f"{f['megapixels_per_second']} megapixels/s, CPU {f['cpu_utilization_percent']}%"
+    )
+
+
+def _a_picture(f: dict[str, Any]) -> str:
+    if f["max_processing_time_ms"] is None:
+        return ""
+    return (
+        f"{f['p50_processing_time_ms']:.0f} ms median, {f['p95_processing_time_ms']:.0f} ms p95, "
+        f"{f['max_processing_time_ms']:.0f} ms slowest"
+    )
+
+
+def _memory(f: dict[str, Any]) -> str:
+    if f["peak_memory_mb"] is None:
+        return ""
+    return f"{f['peak_memory_mb']:.0f} MiB peak of {f['memory_ceiling_mb']:.0f} MiB allowed"
+
+
+def _line(label: str, text: object) -> str:
+    return textwrap.fill(
+        str(text),
+        _WIDTH,
+        initial_indent=label.ljust(_LABEL),
+        subsequent_indent=" " * _LABEL,
+    )

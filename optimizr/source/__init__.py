@@ -1,0 +1,23 @@
+"""Where items come from: a lazy stream, never a list of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optimizr.errors import PictureError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture to be done."""
+
+    key: bytes
+    """Its key in the input."""
+    output: bytes
+    """The key of its WebP in the output."""
+    size: int = 0
+    """Bytes."""
+    version: str = ""
+    """Of the content, as the store tells it when listing."""
+    problem: PictureError | None = None
+    """What listing found wrong with it already; such an item only fails."""

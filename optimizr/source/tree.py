@@ -1,0 +1,57 @@
+"""The pictures of a directory tree, or the one picture of a tree of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optimizr.config import Naming
+from optimizr.errors import PictureError
+from optimizr.source import Item
+from optimizr.source.names import OutputNames, is_picture
+from optimizr.store import Folder, Store
+
+
+class Tree:
+    """Items of a store that has folders, in the order of its listing."""
+
+    def __init__(self, store: Store, naming: Naming, only: bytes | None = None) -> None:
+        """With `only`, the tree holds the one file of that name and nothing else."""
+        self._store = store
+        self._naming = naming
+        self._only = only
+        self.ignored = 0
+        """Entries passed over so far: not pictures by name, or links that are not followed."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Walk; size and version are asked for only when an item's turn comes."""
+        for folder in self._folders():
+            if folder.problem is not None:
+                yield Item(folder.key, b"", problem=folder.problem)
+            pictures = self._pictures(folder)
+            prefix = folder.key + b"/" if folder.key else b""
+            outputs = OutputNames(prefix, pictures, self._naming)
+            for name in pictures:
+                yield self._item(prefix + name, prefix + outputs.of(name))
+
+    def count(self) -> int:
+        """Count the pictures by name alone: a walk without asking for any file."""
+        return sum(len(self._pictures(folder)) for folder in self._folders())
+
+    def _folders(self) -> Iterator[Folder]:
+        if self._only is not None:
+            return iter([Folder(b"", [self._only])])
+        return self._store.folders()
+
+    def _pictures(self, folder: Folder) -> list[bytes]:
+        if self._only is not None:
+            return folder.names  # asked for by name, so it is a picture whatever its name
+        pictures = [name for name in folder.names if is_picture(name)]
+        self.ignored += folder.ignored + len(folder.names) - len(pictures)
+        return pictures
+
+    def _item(self, key: bytes, output: bytes) -> Item:
+        try:
+            size, version = self._store.head(key)
+        except PictureError as problem:
+            return Item(key, output, problem=problem)
+        return Item(key, output, size, version)

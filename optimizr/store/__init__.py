@@ -1,0 +1,57 @@
+"""Where bytes are listed, read and written: one file a backend, all behind `Store`.
+
+A store gives whole objects and takes whole objects: a reader sees the old one or the new one,
+never a part. Foreign errors end here: what concerns one object is raised as PictureError, what
+concerns the store as a whole (full, gone, read-only) as EnvironmentStop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from optimizr.errors import PictureError
+
+
+class Head(NamedTuple):
+    """What a store knows of an object without reading it."""
+
+    size: int
+    """Bytes."""
+    version: str
+    """Changes whenever the content does: for files, size and modification time."""
+
+
+class Folder(NamedTuple):
+    """One directory's files, sorted; what is below it comes in folders of its own."""
+
+    key: bytes
+    """The directory's own key: empty for the root, else without a trailing slash."""
+    names: list[bytes]
+    ignored: int = 0
+    """Entries that are neither files nor directories, and links that are not followed."""
+    problem: PictureError | None = None
+    """Why the directory could not be listed."""
+
+
+class Writer(Protocol):
+    """Where outputs go. Keys are bytes, parts divided by `/`."""
+
+    def put(self, key: bytes, data: bytes) -> None:
+        """Write the whole object or nothing. Raises PictureError or EnvironmentStop."""
+
+
+class Store(Writer, Protocol):
+    """What the pipeline asks of a store."""
+
+    def folders(self) -> Iterator[Folder]:
+        """List everything, lazily, in a stable order."""
+
+    def head(self, key: bytes) -> Head:
+        """Ask for size and version. Raises PictureError."""
+
+    def get(self, key: bytes) -> tuple[bytes, Head]:
+        """Read the whole object. Raises PictureError."""
+
+    def full_path(self, key: bytes) -> str:
+        """Name the object for people, as text that `optimizr.keys` reads back."""

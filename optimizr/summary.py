@@ -1,0 +1,293 @@
+"""The reducer: events folded into one summary of bounded size.
+
+Each metric names its merge (sum, least, most, ...), each of which is associative and commutative
+and has None or 0 for its neutral element. `reduce` measures one event as a tiny summary and merges
+that. So the order of events does not matter, two shards merge as two events do, and a summary
+can be written as `state` into an event and taken up again.
+
+All sums are integers (bytes, pixels, microseconds): adding them in another order gives the same
+figure, which floats do not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, singledispatch
+from operator import add
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+
+from optimizr import histogram
+from optimizr.events import (
+    Event,
+    ImageConverted,
+    ImageFailed,
+    ImageSkipped,
+    RunFinished,
+    RunSampled,
+    RunStarted,
+    microseconds,
+)
+
+MAX_SNAPSHOTS = 240
+"""Memory snapshots kept: two hours at the default interval before the first thinning."""
+
+
+class Run(NamedTuple):
+    """Which run this is, and with what; of several merged runs the earliest."""
+
+    start_us: int
+    """Microseconds since 1970, UTC."""
+    run_id: str
+    version: str
+    libvips_version: str
+    settings: dict[str, Any]
+
+
+class Snapshot(NamedTuple):
+    """One look at memory; of several in a time slot the one with the largest RSS is kept."""
+
+    rss_bytes: int
+    time_us: int
+    """Microseconds since 1970, UTC."""
+    system_bytes: int
+    run_id: str
+
+
+class Snapshots(NamedTuple):
+    """Memory over time, thinned to `MAX_SNAPSHOTS` by widening the time slots."""
+
+    slot_seconds: int = 1
+    by_slot: Mapping[int, Snapshot] = {}
+
+
+def _sum(default: Any = 0) -> Any:
+    return dataclasses.field(default=default, metadata={"merge": add})
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else min(a, b)
+
+
+def _most(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else max(a, b)
+
+
+def _earliest(a: Run | None, b: Run | None) -> Run | None:
+    return b if a is None else a if b is None else min(a, b, key=lambda run: run[:4])
+
+
+def _add_counts(a: Mapping[Any, int], b: Mapping[Any, int]) -> Mapping[Any, int]:
+    if not a or not b:
+        return a or b
+    total = dict(a)
+    for key, count in b.items():
+        total[key] = total.get(key, 0) + count
+    return total
+
+
+def _thin(a: Snapshots, b: Snapshots) -> Snapshots:
+    """Keep the largest snapshot of each slot, and double the slots until few enough are left.
+
+    Slots nest, and the largest of a slot is the largest of its halves' largest: so what is kept
+    depends on the set of snapshots alone, not on the order in which they came.
+    """
+    if not a.by_slot or not b.by_slot:
+        return a if a.by_slot else b
+    width = max(a.slot_seconds, b.slot_seconds)
+    while True:
+        kept: dict[int, Snapshot] = {}
+        for snapshot in (*a.by_slot.values(), *b.by_slot.values()):
+            slot = snapshot.time_us // (width * 1_000_000)
+            kept[slot] = max(kept.get(slot, snapshot), snapshot)
+        if len(kept) <= MAX_SNAPSHOTS:
+            return Snapshots(width, kept)
+        width *= 2
+
+
+def _merged(merge: Callable[[Any, Any], Any], default: Any = None) -> Any:
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata={"merge": merge})
+    return dataclasses.field(default=default, metadata={"merge": merge})
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run, or several merged: counts, sums, extremes, distributions. Times in microseconds."""
+
+    run: Run | None = _merged(_earliest)
+    start_us: int | None = _merged(_least)
+    end_us: int | None = _merged(_most)
+    runs: int = _sum()
+    finished_runs: int = _sum()
+    interrupted_runs: int = _sum()
+    exit_code: int | None = _merged(_most)
+    abandoned_files: int = _sum()
+    workers: int = _sum()
+    cpu_slots: int = _sum()
+    memory_bytes: int = _sum()
+    memory_budget_bytes: int = _sum()
+
+    converted_files: int = _sum()
+    failed_files: int = _sum()
+    skipped_files: int = _sum()
+    ignored_files: int = _sum()
+    input_bytes: int = _sum()
+    output_bytes: int = _sum()
+    pixels: int = _sum()
+    larger_files: int = _sum()
+    failures_by_reason: Mapping[str, int] = _merged(_add_counts, {})
+    skips_by_reason: Mapping[str, int] = _merged(_add_counts, {})
+
+    fetch_us: int = _sum()
+    convert_us: int = _sum()
+    store_us: int = _sum()
+    duration_us: int = _sum()
+    min_duration_us: int | None = _merged(_least)
+    max_duration_us: int | None = _merged(_most)
+    durations: Mapping[int, int] = _merged(_add_counts, {})
+
+    samples: int = _sum()
+    cpu_user_us: int = _sum()
+    cpu_system_us: int = _sum()
+    gc_runs: int = _sum()
+    gc_pause_us: int = _sum()
+    gc_pause_max_us: int | None = _merged(_most)
+    source_wait_us: int = _sum()
+    memory_wait_us: int = _sum()
+    slot_wait_us: int = _sum()
+    min_rss_bytes: int | None = _merged(_least)
+    max_rss_bytes: int | None = _merged(_most)
+    peak_rss_bytes: int | None = _merged(_most)
+    peak_system_bytes: int | None = _merged(_most)
+    snapshots: Snapshots = _merged(_thin, Snapshots())
+
+    @property
+    def total_files(self) -> int:
+        """Pictures that came to an end: converted, failed or skipped."""
+        return self.converted_files + self.failed_files + self.skipped_files
+
+    def to_state(self) -> dict[str, Any]:
+        """Write the whole summary as plain JSON data, to be carried by an event."""
+        state: dict[str, Any] = _adapter().dump_python(self, mode="json", exclude_defaults=True)
+        return state
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Summary:
+        """Read what `to_state` wrote. Raises pydantic.ValidationError for anything else."""
+        return _adapter().validate_python(state)
+
+
+_MERGES: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = tuple(
+    (f.name, f.metadata["merge"]) for f in dataclasses.fields(Summary)
+)
+
+
+def merge(a: Summary, b: Summary) -> Summary:
+    """Put two summaries together, each metric by its own merge."""
+    return Summary(*[op(getattr(a, name), getattr(b, name)) for name, op in _MERGES])
+
+
+def reduce(summary: Summary, event: Event) -> Summary:
+    """Fold one event into the summary. Pure: the summary given is left as it was."""
+    moment = _epoch_us(event.timestamp)
+    return merge(summary, dataclasses.replace(_measure(event), start_us=moment, end_us=moment))
+
+
+@singledispatch
+def _measure(event: Event) -> Summary:  # noqa: ARG001 - most events measure something
+    """Give what one event alone says, as a summary."""
+    return Summary()
+
+
+@_measure.register
+def _(event: RunStarted) -> Summary:
+    return Summary(
+        run=Run(
+            _epoch_us(event.timestamp),
+            event.run_id,
+            event.version,
+            event.libvips_version,
+            event.settings,
+        ),
+        runs=1,
+        workers=event.workers,
+        cpu_slots=event.cpu_slots,
+        memory_bytes=event.memory_bytes,
+        memory_budget_bytes=event.memory_budget_bytes,
+    )
+
+
+@_measure.register
+def _(event: ImageConverted) -> Summary:
+    duration = microseconds(event.duration_ms)
+    return Summary(
+        converted_files=1,
+        input_bytes=event.input_bytes,
+        output_bytes=event.output_bytes,
+        pixels=event.width * event.height,
+        larger_files=int(event.output_bytes > event.input_bytes),
+        fetch_us=microseconds(event.fetch_ms),
+        convert_us=microseconds(event.convert_ms),
+        store_us=microseconds(event.store_ms),
+        duration_us=duration,
+        min_duration_us=duration,
+        max_duration_us=duration,
+        durations={histogram.bucket(duration): 1},
+    )
+
+
+@_measure.register
+def _(event: ImageSkipped) -> Summary:
+    return Summary(skipped_files=1, skips_by_reason={event.reason: 1})
+
+
+@_measure.register
+def _(event: ImageFailed) -> Summary:
+    return Summary(failed_files=1, failures_by_reason={event.reason: 1})
+
+
+@_measure.register
+def _(event: RunSampled) -> Summary:
+    moment = _epoch_us(event.timestamp)
+    snapshot = Snapshot(event.rss_bytes, moment, event.system_bytes, event.run_id)
+    return Summary(
+        samples=1,
+        ignored_files=event.ignored_files,
+        cpu_user_us=microseconds(event.cpu_user_ms),
+        cpu_system_us=microseconds(event.cpu_system_ms),
+        gc_runs=event.gc_runs,
+        gc_pause_us=microseconds(event.gc_pause_ms),
+        gc_pause_max_us=microseconds(event.gc_pause_max_ms),
+        source_wait_us=microseconds(event.source_wait_ms),
+        memory_wait_us=microseconds(event.memory_wait_ms),
+        slot_wait_us=microseconds(event.slot_wait_ms),
+        min_rss_bytes=event.rss_bytes,
+        max_rss_bytes=event.rss_bytes,
+        peak_rss_bytes=event.peak_rss_bytes,
+        peak_system_bytes=event.system_bytes,
+        snapshots=Snapshots(1, {moment // 1_000_000: snapshot}),
+    )
+
+
+@_measure.register
+def _(event: RunFinished) -> Summary:
+    return Summary(
+        finished_runs=1,
+        interrupted_runs=int(event.interrupted),
+        exit_code=event.exit_code,
+        abandoned_files=event.abandoned_files,
+    )
+
+
+def _epoch_us(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
+
+
+@cache
+def _adapter() -> TypeAdapter[Summary]:
+    return TypeAdapter(Summary)

@@ -1,0 +1,92 @@
+"""What tests share: the program as a real process, and folders of pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optimizr import convert
+from tests.make_pictures import HOME, drawing, photo
+
+COMMAND = [sys.executable, "-m", "optimizr"]
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """Give the environment without settings of whoever runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPTIMIZR_", "PYTEST_"))}
+    return kept | extra
+
+
+@pytest.fixture
+def optimizr(tmp_path: Path) -> Program:
+    """Run the program to its end, in an empty folder; stdout is a pipe, so it tells JSON."""
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+
+    def run(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *map(str, args)],
+            cwd=cwd,
+            env=clean_environment(**env),
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _libvips() -> None:
+    convert.start()
+
+
+@pytest.fixture
+def pictures() -> Path:
+    """The pictures of the repository."""
+    return HOME
+
+
+def events(stdout: str) -> list[dict[str, Any]]:
+    """Read the events that a process told; every line must be one."""
+    return [json.loads(line) for line in stdout.splitlines()]
+
+
+def named(stdout: str, name: str) -> list[dict[str, Any]]:
+    """Read the events of one name."""
+    return [event for event in events(stdout) if event["event"] == name]
+
+
+def summary_of(output: Path) -> dict[str, Any]:
+    """Read the summary that a run wrote."""
+    loaded: dict[str, Any] = json.loads((output / "summary.json").read_text())
+    return loaded
+
+
+def fill(folder: Path, count: int, side: int = 96) -> dict[Path, tuple[int, int]]:
+    """Draw `count` pictures into nested folders; give the size of each by its relative path."""
+    sizes: dict[Path, tuple[int, int]] = {}
+    for number in range(count):
+        place = Path(f"year{number % 3}") / f"month{number % 4}" if number % 5 else Path()
+        width, height = side + number % 37, side + number % 23
+        path = place / f"picture {number}.{'png' if number % 3 == 0 else 'jpg'}"
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        image = drawing(width, height, number) if number % 3 == 0 else photo(width, height, number)
+        image.write_to_file(str(folder / path))
+        sizes[path] = (width, height)
+    return sizes
+
+
+def leftovers(output: Path) -> list[Path]:
+    """List what no finished run may leave in its output."""
+    return [path for path in output.rglob("*tmp-*") if path.is_file() or path.is_symlink()]

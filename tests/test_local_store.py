@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
+from optimizr.store.local import LocalStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    store = LocalStore(str(tmp_path / "out"))
+    store.prepare()
+    return store
+
+
+def listing(root: Path) -> dict[bytes, list[bytes]]:
+    return {folder.key: folder.names for folder in LocalStore(str(root)).folders()}
+
+
+def test_what_is_put_is_there_whole_and_nothing_else_is(store: LocalStore, tmp_path: Path) -> None:
+    store.put(b"a/b/c.webp", b"one")
+    store.put(b"a/b/c.webp", b"two")
+    assert store.get(b"a/b/c.webp")[0] == b"two"
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
+        "c.webp"
+    ]
+
+
+def test_a_put_that_fails_leaves_the_old_file_and_no_temporary_one(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    (tmp_path / "out/stands.webp").mkdir(parents=True)
+    (tmp_path / "out/file").write_text("in the way")
+    for key in (b"stands.webp", b"file/below.webp"):
+        with pytest.raises(PictureError) as caught:
+            store.put(key, b"data")
+        assert caught.value.reason is Reason.OUTPUT_BLOCKED
+    assert os.listdir(tmp_path / "out/.optimizr/tmp") == []
+    assert (tmp_path / "out/file").read_text() == "in the way"
+
+
+def test_a_name_that_the_file_system_cannot_hold_is_told_so(store: LocalStore) -> None:
+    with pytest.raises(PictureError) as caught:
+        store.put(b"n" * 256, b"data")
+    assert caught.value.reason is Reason.NAME_TOO_LONG
+    store.put(b"n" * 255, b"data")
+
+
+def test_an_output_that_has_gone_stops_the_run_and_is_not_made_anew(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    (tmp_path / "out").rename(tmp_path / "away")
+    with pytest.raises(EnvironmentStop) as caught:
+        store.put(b"sub/a.webp", b"data")
+    assert caught.value.cause == "output_gone"
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_next_start_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:
+    own = tmp_path / "out/.optimizr/tmp"
+    own.mkdir(parents=True)
+    (own / "tmp-0123456789ab").write_bytes(b"torn")
+    (tmp_path / "out/a.webp").write_bytes(b"whole")
+    LocalStore(str(tmp_path / "out")).prepare()
+    assert os.listdir(own) == []
+    assert (tmp_path / "out/a.webp").read_bytes() == b"whole"
+
+
+@pytest.fixture
+def other_disk() -> Path:
+    """A folder on another file system than the temporary folder's."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == Path("/tmp").stat().st_dev:
+        pytest.skip("other file system: /dev/shm is not one here")
+    return shared
+
+
+def test_a_target_on_another_file_system_is_written_whole_and_swept_too(
+    store: LocalStore, tmp_path: Path, other_disk: Path
+) -> None:
+    away = other_disk / f"optimizr-{os.getpid()}-{os.urandom(4).hex()}"
+    away.mkdir()
+    try:
+        (tmp_path / "out/away").symlink_to(away)
+        store.put(b"away/a.webp", b"data")
+        assert [path.name for path in away.iterdir()] == ["a.webp"]
+        torn = away / ".tmp-000000000000"
+        torn.write_bytes(b"torn")
+        (tmp_path / "out/.optimizr/tmp/tmp-000000000000").symlink_to(torn)
+        store.prepare()
+        assert [path.name for path in away.iterdir()] == ["a.webp"]
+        assert os.listdir(tmp_path / "out/.optimizr/tmp") == []
+    finally:
+        for path in away.iterdir():
+            path.unlink()
+        away.rmdir()
+
+
+def test_a_sweep_removes_through_a_link_nothing_but_temporary_files(tmp_path: Path) -> None:
+    own = tmp_path / "out/.optimizr/tmp"
+    own.mkdir(parents=True)
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (own / "tmp-0").symlink_to(precious)
+    LocalStore(str(tmp_path / "out")).prepare()
+    assert precious.read_text() == "mine"
+
+
+def test_names_that_are_no_utf8_or_have_newlines_are_names_like_others(store: LocalStore) -> None:
+    for key in (b"caf\xe9/\xff.jpg", b"two\nlines", b"-rf", b" "):
+        store.put(key, key)
+        assert store.get(key)[0] == key
+    assert store.full_path(b"\xff%").endswith("/%FF%25")
+
+
+def test_reading_what_is_gone_or_a_folder_is_that_pictures_fault(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    (tmp_path / "out/folder.jpg").mkdir()
+    for key, reason in ((b"gone", Reason.NOT_FOUND), (b"folder.jpg", Reason.UNREADABLE)):
+        with pytest.raises(PictureError) as caught:
+            store.get(key)
+        assert caught.value.reason is reason
+
+
+def test_the_version_changes_with_the_content(store: LocalStore, tmp_path: Path) -> None:
+    store.put(b"a", b"one")
+    before = store.head(b"a")
+    os.utime(tmp_path / "out/a", ns=(1, 1))
+    assert store.head(b"a") != before
+    assert store.head(b"a").size == 3
+
+
+def test_folders_are_listed_depth_first_and_sorted(tmp_path: Path) -> None:
+    for name in ("b/2.jpg", "b/1.jpg", "a/c/3.jpg", "z.jpg", "a.jpg", ".optimizr/tmp/no.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(listing(tmp_path).items()) == [
+        (b"", [b"a.jpg", b"z.jpg"]),
+        (b"a", []),
+        (b"a/c", [b"3.jpg"]),
+        (b"b", [b"1.jpg", b"2.jpg"]),
+    ]
+
+
+def test_listing_is_lazy(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a.jpg").touch()
+    folders = LocalStore(str(tmp_path)).folders()
+    assert next(folders).names == [b"a.jpg"]
+    (tmp_path / "a/late.jpg").touch()
+    assert next(folders).names == [b"late.jpg"]
+
+
+def test_links_are_followed_inside_but_not_out_or_round(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "real").mkdir(parents=True)
+    (root / "real/a.jpg").touch()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret.jpg").touch()
+    (root / "inside").symlink_to(root / "real")
+    (root / "out").symlink_to(tmp_path / "outside")
+    (root / "out.jpg").symlink_to(tmp_path / "outside/secret.jpg")
+    (root / "in.jpg").symlink_to("real/a.jpg")
+    (root / "nowhere.jpg").symlink_to("real/none.jpg")
+    (root / "self.jpg").symlink_to("self.jpg")
+    (root / "real/up").symlink_to(root)
+    folders = list(LocalStore(str(root)).folders())
+    assert {folder.key: folder.names for folder in folders} == {
+        b"": [b"in.jpg", b"nowhere.jpg"],
+        b"inside": [b"a.jpg"],
+        b"real": [b"a.jpg"],
+    }
+    assert sum(folder.ignored for folder in folders) == 5  # out, out.jpg, self.jpg, up twice
+
+
+def test_two_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "link").symlink_to(tmp_path / other)
+    assert set(listing(tmp_path)) == {b"", b"a", b"a/link", b"b", b"b/link"}
+
+
+def test_pipes_and_sockets_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    folder = next(LocalStore(str(tmp_path)).folders())
+    assert (folder.names, folder.ignored) == ([], 1)
+
+
+def test_a_folder_that_may_not_be_listed_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open/a.jpg").touch()
+    (tmp_path / "closed").chmod(0)
+    tmp_path.chmod(0o755)
+    code = (
+        "import os, sys\n"
+        "from optimizr.store.local import LocalStore\n"
+        "os.setuid(65534) if os.getuid() == 0 else None\n"
+        "for f in LocalStore(sys.argv[1]).folders(): print(f.key, f.names, f.problem)"
+    )
+    for parent in [tmp_path, *tmp_path.parents]:
+        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "b'closed' [] expected a folder that can be read, got: Permission denied" in told
+    assert "b'open' [b'a.jpg'] None" in told
+
+
+def test_an_output_that_cannot_be_made_is_a_mistake_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="output: expected a directory that can be written to"):
+        LocalStore(str(tmp_path / "file/below")).prepare()
+
+
+def test_deleting_what_is_not_there_is_done_already(store: LocalStore) -> None:
+    store.put(b"a", b"data")
+    store.delete(b"a")
+    store.delete(b"a")
+    with pytest.raises(PictureError):
+        store.head(b"a")

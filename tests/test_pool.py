@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizr.pool import Budget, OverBudget, Pool, Stop
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 50), st.lists(st.integers(0, 50), max_size=40))
+def test_a_budget_is_never_overdrawn_and_everybody_gets_a_turn(
+    total: int, amounts: list[int]
+) -> None:
+    budget = Budget(total)
+    lock = threading.Lock()
+    taken, most, done, refused = 0, 0, 0, 0
+
+    def work(amount: int) -> None:
+        nonlocal taken, most, done, refused
+        try:
+            with budget.hold(amount):
+                with lock:
+                    taken += amount
+                    most = max(most, taken)
+                with lock:
+                    taken -= amount
+                    done += 1
+        except OverBudget:
+            with lock:
+                refused += 1
+
+    threads = [threading.Thread(target=work, args=(amount,)) for amount in amounts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert most <= total
+    assert refused == sum(amount > total for amount in amounts)
+    assert done + refused == len(amounts)
+
+
+def test_a_budget_is_first_come_first_served_so_that_large_requests_do_not_starve() -> None:
+    budget = Budget(10)
+    order: list[int] = []
+
+    def work(amount: int) -> None:
+        with budget.hold(amount):
+            order.append(amount)
+
+    with budget.hold(6):
+        threads = []
+        for waiting, amount in enumerate((10, 1, 2), start=1):
+            threads.append(threading.Thread(target=work, args=(amount,)))
+            threads[-1].start()
+            while len(budget._queue) < waiting:  # 1 and 2 would fit, but 10 was first
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert order[0] == 10
+
+
+def test_a_hold_that_shrinks_lets_the_next_one_in() -> None:
+    budget = Budget(10)
+    entered = threading.Event()
+
+    def work() -> None:
+        with budget.hold(7):
+            entered.set()
+
+    with budget.hold(10) as hold:
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert not entered.wait(0.05)
+        hold.shrink(3)
+        assert entered.wait(10)
+        hold.shrink(8)  # never grows
+    thread.join(10)
+    with budget.hold(10):
+        pass
+    assert budget.waited.seconds > 0
+
+
+def test_asking_for_more_than_there_is_says_both_numbers() -> None:
+    with pytest.raises(OverBudget) as caught, Budget(5).hold(6):
+        pass
+    assert (caught.value.asked, caught.value.total) == (6, 5)
+
+
+def results(pool: Pool[Any, Any], items: Any, stop: Stop | None = None, drain: float = 5) -> Any:
+    return [got for got in pool.run(items, stop or Stop(), drain) if got is not None]
+
+
+def test_every_item_comes_back_once() -> None:
+    assert sorted(results(Pool(lambda n: n * 2, 4), range(100))) == list(range(0, 200, 2))
+
+
+def test_the_source_is_pulled_no_faster_than_workers_take() -> None:
+    pulled = 0
+    gate = threading.Event()
+
+    def source() -> Iterator[int]:
+        nonlocal pulled
+        for number in range(1000):
+            pulled += 1
+            yield number
+
+    def work(number: int) -> int:
+        gate.wait(10)
+        return number
+
+    pool = Pool(work, 3)
+    outcomes = pool.run(source(), Stop(), 5)
+    assert next(outcomes) is None
+    assert pulled == 3
+    assert pool.in_flight == 3
+    gate.set()
+    assert len([got for got in outcomes if got is not None]) == 1000
+
+
+def test_results_that_nobody_reads_hold_the_workers_up() -> None:
+    done = 0
+
+    def work(_: int) -> int:
+        nonlocal done
+        done += 1
+        return done
+
+    outcomes = Pool(work, 2).run(iter(range(1000)), Stop(), 5)
+    next(outcomes)
+    time.sleep(0.2)
+    assert done < 10
+    assert sum(got is not None for got in outcomes) == 999
+
+
+def test_an_exception_of_the_work_is_yielded_and_the_others_go_on() -> None:
+    def work(number: int) -> int:
+        if number == 5:
+            raise ValueError("five")
+        return number
+
+    got = results(Pool(work, 2), range(20))
+    errors = [result for result in got if isinstance(result, Exception)]
+    assert [str(error) for error in errors] == ["five"]
+    assert len(got) == 20
+
+
+def test_an_exception_of_the_source_is_yielded_and_ends_the_run() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise OSError("gone")
+
+    got = results(Pool(lambda n: n, 4), source())
+    assert 1 in got
+    assert [str(result) for result in got if isinstance(result, Exception)] == ["gone"]
+
+
+def test_after_a_stop_no_item_is_taken_and_those_in_flight_finish() -> None:
+    stop, pulled, gate = Stop(), 0, threading.Event()
+
+    def source() -> Iterator[int]:
+        nonlocal pulled
+        while True:
+            pulled += 1
+            yield pulled
+
+    def work(number: int) -> int:
+        gate.wait(10)
+        return number
+
+    pool = Pool(work, 3)
+    outcomes = pool.run(source(), stop, 10)
+    next(outcomes)
+    stop.signal = 2
+    gate.set()
+    assert {got for got in outcomes if got is not None} == {1, 2, 3}
+    assert pulled == 3
+    assert pool.in_flight == 0
+
+
+def test_what_outlives_the_drain_is_abandoned() -> None:
+    stop, gate = Stop(), threading.Event()
+    pool: Pool[int, bool] = Pool(lambda _: gate.wait(30), 2)
+    outcomes = pool.run(iter(range(10)), stop, 0.2)
+    next(outcomes)
+    stop.signal = 15
+    assert [got for got in outcomes if got is not None] == []
+    assert pool.in_flight == 2
+    gate.set()
+
+
+def test_an_empty_source_ends_at_once() -> None:
+    assert results(Pool(lambda n: n, 4), []) == []
