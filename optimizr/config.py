@@ -7,6 +7,7 @@ environment, then flags.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -45,18 +46,16 @@ class WebpSettings(Section):
     """CPU spent on compression, 0 (fastest) to 6 (smallest)."""
 
 
+_PERCENTAGE = re.compile(r"(100(\.0+)?|\d{1,2}(\.\d+)?)%", re.ASCII)
+
+
 def _check_max_failed(value: int | str) -> int | str:
-    if isinstance(value, int):
-        if value < 0:
-            raise ValueError("a count of 0 or more, or a percentage such as 1%")
-        return value
-    number = value.strip().removesuffix("%")
-    try:
-        if value.strip().endswith("%") and 0 <= float(number) <= 100:
-            return f"{number}%"
-        return _check_max_failed(int(number))
-    except ValueError:
-        raise ValueError("a count of 0 or more, or a percentage such as 1%") from None
+    text = str(value).strip()
+    if text.isdecimal():
+        return int(text)
+    if not _PERCENTAGE.fullmatch(text):
+        raise ValueError("a count of 0 or more, or a percentage such as 1%")
+    return text
 
 
 class PolicySettings(Section):

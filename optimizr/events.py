@@ -244,8 +244,10 @@ def from_record(record: dict[str, Any]) -> Event | None:
     Fields that this version does not know are passed over. Raises pydantic.ValidationError (a
     ValueError) for a record that lacks a field or has one of the wrong kind.
     """
-    name = record.get("event", "")
-    return _adapter(name).validate_python(record) if name in EVENTS else None
+    name = record.get("event")
+    if not isinstance(name, str) or name not in EVENTS:
+        return None
+    return _adapter(name).validate_python(record)
 
 
 @cache

@@ -30,6 +30,7 @@ Sink = Callable[[Event], None]
 """Whoever wants to know what happens. Called in the thread of `run`, in order."""
 
 SUMMARY_NAME = b"summary.json"
+FAILURES_NAME = b"failed.jsonl"
 
 
 def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = None) -> Summary:
@@ -59,7 +60,7 @@ def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = No
         )
 
     with (
-        closing(Failures(output)) as failures,
+        closing(Failures(output.path(FAILURES_NAME))) as failures,
         Monitor(settings.monitor.interval.total_seconds(), waits) as monitor,
     ):
         record = Recorder([failures, on_event] if on_event else [failures], stop)

@@ -11,7 +11,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO
+
+from pydantic import ValidationError
 
 from optimizr.errors import ConfigError
 from optimizr.events import Event, from_record
@@ -27,11 +30,14 @@ class _Replayed:
         self._seen: dict[int, int] = {}
 
     def take_state(self, seq: int, state: dict[str, Any]) -> None:
+        """Start from this state, if it is newer than the one at hand and whole."""
         if seq > self.state_seq:
-            self.summary = Summary.from_state(state)
-            self.state_seq = seq
+            with suppress(ValidationError):
+                self.summary = Summary.from_state(state)
+                self.state_seq = seq
 
     def fold(self, event: Event) -> None:
+        """Add an event, unless the state has it in it or it came before."""
         if event.seq > self.state_seq and not self._is_repeated(event.seq - self.state_seq):
             self.summary = reduce(self.summary, event)
 

@@ -221,11 +221,3 @@ def test_an_output_that_cannot_be_made_is_a_mistake_of_the_settings(tmp_path: Pa
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="output: expected a directory that can be written to"):
         LocalStore(str(tmp_path / "file/below")).prepare()
-
-
-def test_deleting_what_is_not_there_is_done_already(store: LocalStore) -> None:
-    store.put(b"a", b"data")
-    store.delete(b"a")
-    store.delete(b"a")
-    with pytest.raises(PictureError):
-        store.head(b"a")

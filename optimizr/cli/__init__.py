@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from optimizr._version import __version__
+from optimizr.cli.stdout import write
 from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
 
 COMMANDS = {
@@ -42,18 +43,18 @@ def main(argv: list[str] | None = None) -> int:
     except EnvironmentStop as error:
         return _say(error, ExitCode.ENVIRONMENT)
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain once more while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.ENVIRONMENT
+        return ExitCode.ENVIRONMENT  # whoever read our output has left
+    finally:
+        _forget_unwritten_output()
 
 
 def _dispatch(argv: list[str]) -> int:
     name = argv[0] if argv else ""
     if name in ("-h", "--help", "help"):
-        sys.stdout.write(USAGE)
+        write(USAGE)
         return ExitCode.DONE
     if name in ("-V", "--version"):
-        sys.stdout.write(f"optimizr {__version__}\n")
+        write(f"optimizr {__version__}\n")
         return ExitCode.DONE
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
@@ -61,6 +62,14 @@ def _dispatch(argv: list[str]) -> int:
         raise ConfigError(f"expected one of {', '.join(COMMANDS)}, got {name!r}; {hint}")
     command: Callable[[list[str]], int] = import_module(f"optimizr.cli.{name}").main
     return command(argv[1:])
+
+
+def _forget_unwritten_output() -> None:
+    """Flush stdout, or send what is left nowhere: Python would complain while it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(error: Exception, code: ExitCode) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 
 import psutil
 
 from optimizr import convert
 from optimizr._version import __version__
 from optimizr.cli.parser import Parser
+from optimizr.cli.stdout import write
 from optimizr.config import PoolSettings
 from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
 from optimizr.limits import Limits
@@ -92,4 +92,4 @@ def _speed(mend: list[str]) -> None:
 
 
 def _say(label: str, text: str) -> None:
-    sys.stdout.write(f"{label:<10}{text}\n")
+    write(f"{label:<10}{text}\n")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from optimizr import report
 from optimizr.cli.parser import Parser
+from optimizr.cli.stdout import write
 from optimizr.errors import ConfigError, ExitCode
 from optimizr.replay import replay
 from optimizr.report.console import to_text
@@ -27,12 +26,12 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     summary = replay(args.logs)
     if args.json is None:
-        sys.stdout.write(to_text(summary))
+        write(to_text(summary))
     elif args.json == "-":
-        sys.stdout.write(report.to_json(summary))
+        write(report.to_json(summary))
     else:
         _write(args.json, report.to_json(summary))
-        sys.stdout.write(to_text(summary))
+        write(to_text(summary))
     return ExitCode.DONE
 
 

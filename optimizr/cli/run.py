@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TextIO
 
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from optimizr import endpoints, pipeline
 from optimizr.cli.console import Bar, Lines
 from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
+from optimizr.cli.stdout import write
 from optimizr.config import Settings
 from optimizr.errors import ExitCode
 from optimizr.events import Event, RunPlanned, to_record
@@ -36,9 +38,10 @@ def main(argv: list[str]) -> int:
         with _readers(settings, as_json, verbose) as on_event:
             summary = pipeline.run(settings, on_event, stop)
         if not as_json:
-            sys.stdout.write(to_text(summary))
-            sys.stdout.flush()
+            write(to_text(summary))
     code = ExitCode.ENVIRONMENT if stop.error else ExitCode(summary.exit_code or 0)
+    if stop.error and as_json:
+        sys.stderr.write(f"optimizr: {stop.error}\n")
     if summary.abandoned_files:
         os._exit(code)  # threads of abandoned pictures are still inside libvips
     if not summary.total_files and code is ExitCode.DONE:
@@ -63,7 +66,8 @@ def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[Sink]
         else:
             sinks.append(Lines(console, verbose))
         if settings.log.file is not None:
-            file = stack.enter_context(open_log_file(settings.log.file))
+            file = open_log_file(settings.log.file)
+            stack.callback(_close, file)
             sinks.append(JsonLog(file, settings.log))
         if console.is_terminal:
             _, counted = endpoints.open_input(settings)
@@ -76,11 +80,16 @@ def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[Sink]
         yield tell
 
 
+def _close(file: TextIO) -> None:
+    with suppress(OSError):  # each line was flushed, so a loss has been told already
+        file.close()
+
+
 def _print_plan(planned: RunPlanned, as_json: bool, stop: Stop) -> int:
     if as_json:
-        sys.stdout.write(json.dumps(to_record(planned)) + "\n")
+        write(json.dumps(to_record(planned)) + "\n")
     else:
-        sys.stdout.write(
+        write(
             f"would convert {planned.total_files:,} pictures, "
             f"{format_size(planned.input_bytes)}; {planned.ignored_files:,} other files\n"
             f"estimate    {format_size(planned.estimated_output_bytes)} of WebP in "

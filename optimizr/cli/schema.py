@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 
 from optimizr.cli.parser import Parser
+from optimizr.cli.stdout import write
 from optimizr.config import Settings
 from optimizr.errors import ExitCode
 
@@ -15,7 +15,7 @@ def main(argv: list[str]) -> int:
     Parser(prog="optimizr schema", description="Print the JSON Schema of the settings.").parse_args(
         argv
     )
-    sys.stdout.write(to_text())
+    write(to_text())
     return ExitCode.DONE
 
 

@@ -6,24 +6,26 @@ Each run begins it anew, and a run without failures leaves none behind.
 from __future__ import annotations
 
 import json
-from io import BufferedWriter
+import os
+from io import FileIO
 
 from optimizr.errors import EnvironmentStop
 from optimizr.events import Event, ImageFailed, format_timestamp
-from optimizr.keys import from_text
-from optimizr.store.local import LocalStore
-
-NAME = b"failed.jsonl"
 
 
 class Failures:
     """A reader of events that keeps the failures."""
 
-    def __init__(self, output: LocalStore) -> None:
+    def __init__(self, path: bytes) -> None:
         """Forget the failures of the run before. Raises EnvironmentStop."""
-        self._path = from_text(output.full_path(NAME))
-        self._file: BufferedWriter | None = None
-        output.delete(NAME)
+        self._path = path
+        self._file: FileIO | None = None
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise self._lost("expected to begin failed.jsonl anew", error) from None
 
     def __call__(self, event: Event) -> None:
         """Append a failure; other events are passed over. Raises EnvironmentStop."""
@@ -44,17 +46,20 @@ class Failures:
         )
         try:
             if self._file is None:
-                self._file = open(self._path, "ab")  # noqa: SIM115 - closed by close
+                self._file = FileIO(self._path, "a")
             self._file.write(line.encode() + b"\n")
-            self._file.flush()
         except OSError as error:
-            raise EnvironmentStop(
-                "failures_lost",
-                f"expected to note the failure of {event.key!r} in failed.jsonl, "
-                f"got: {error.strerror}; mend the output and run the same command again",
-            ) from None
+            what = f"expected to note the failure of {event.key!r} in failed.jsonl"
+            raise self._lost(what, error) from None
 
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
+
+    @staticmethod
+    def _lost(expected: str, error: OSError) -> EnvironmentStop:
+        return EnvironmentStop(
+            "failures_lost",
+            f"{expected}, got: {error.strerror}; mend the output and run the same command again",
+        )

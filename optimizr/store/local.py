@@ -87,14 +87,14 @@ class LocalStore:
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""
         try:
-            return _head(os.stat(self._path(key)))
+            return _head(os.stat(self.path(key)))
         except OSError as error:
             raise _picture_error(error, Stage.LIST, "file") from None
 
     def get(self, key: bytes) -> tuple[bytes, Head]:
         """Read the whole file, and its version as it was after reading. Raises PictureError."""
         try:
-            with open(self._path(key), "rb", buffering=0) as file:
+            with open(self.path(key), "rb", buffering=0) as file:
                 return file.readall(), _head(os.fstat(file.fileno()))
         except OSError as error:
             raise _picture_error(error, Stage.FETCH, "file") from None
@@ -105,7 +105,7 @@ class LocalStore:
         Raises PictureError where the fault is this file's (its name, something in its way), and
         EnvironmentStop where no file could be written.
         """
-        target = self._path(key)
+        target = self.path(key)
         tmp = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
         try:
             self._write_and_rename(tmp, target, data)
@@ -114,18 +114,12 @@ class LocalStore:
                 _discard(tmp)
             raise self._put_error(error, key) from None
 
-    def delete(self, key: bytes) -> None:
-        """Remove a file; one that is not there is removed already. Raises EnvironmentStop."""
-        try:
-            _discard(self._path(key))
-        except OSError as error:
-            raise self._lost(error) from None
-
     def full_path(self, key: bytes) -> str:
         """Give the absolute path, as text that `optimizr.keys` reads back."""
-        return keys.to_text(self._path(key))
+        return keys.to_text(self.path(key))
 
-    def _path(self, key: bytes) -> bytes:
+    def path(self, key: bytes) -> bytes:
+        """Give the absolute path, for what is written line by line and not put whole."""
         return os.path.join(self._root, key)
 
     def _write_and_rename(self, tmp: bytes, target: bytes, data: bytes) -> None:

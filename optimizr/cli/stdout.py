@@ -1,0 +1,20 @@
+"""Printing what a command was asked for."""
+
+from __future__ import annotations
+
+import sys
+
+from optimizr.errors import EnvironmentStop
+
+
+def write(text: str) -> None:
+    """Print to stdout at once. Raises EnvironmentStop if it is full, BrokenPipeError if gone."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise EnvironmentStop(
+            "stdout_lost", f"expected to write to stdout, got: {error.strerror}"
+        ) from None

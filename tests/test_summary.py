@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from functools import reduce as fold
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizr.events import Event
+from optimizr.report.figures import figures
+from optimizr.summary import MAX_SNAPSHOTS, Snapshot, Snapshots, Summary, merge, reduce
+from tests.strategies import runs
+
+EMPTY = Summary()
+
+
+@given(runs(), st.randoms(use_true_random=False))
+def test_the_order_of_events_does_not_matter(log: list[Event], random: st.DrawFn) -> None:
+    shuffled = list(log)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert fold(reduce, shuffled, EMPTY) == fold(reduce, log, EMPTY)
+
+
+@given(runs("a"), runs("b"), runs("c"))
+def test_merging_is_associative_and_commutative_with_the_empty_summary_as_neutral(
+    one: list[Event], two: list[Event], three: list[Event]
+) -> None:
+    a, b, c = (fold(reduce, log, EMPTY) for log in (one, two, three))
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+    assert merge(a, b) == merge(b, a)
+    assert merge(a, EMPTY) == a == merge(EMPTY, a)
+
+
+@given(runs(), st.integers(0, 40))
+def test_a_log_cut_anywhere_merges_to_the_whole(log: list[Event], cut: int) -> None:
+    head, tail = fold(reduce, log[:cut], EMPTY), fold(reduce, log[cut:], EMPTY)
+    assert merge(head, tail) == fold(reduce, log, EMPTY)
+
+
+@given(runs())
+def test_a_summary_survives_being_carried_by_an_event_as_json(log: list[Event]) -> None:
+    summary = fold(reduce, log, EMPTY)
+    carried = Summary.from_state(json.loads(json.dumps(summary.to_state())))
+    assert carried == summary
+    assert figures(carried) == figures(summary)
+
+
+@given(runs())
+def test_reducing_leaves_the_summary_given_as_it_was(log: list[Event]) -> None:
+    before = fold(reduce, log, EMPTY)
+    state = before.to_state()
+    reduce(before, log[0])
+    assert before.to_state() == state
+
+
+@given(runs())
+def test_every_picture_is_counted_once(log: list[Event]) -> None:
+    summary = fold(reduce, log, EMPTY)
+    names = [event.name for event in log]
+    assert summary.converted_files == names.count("image.converted")
+    assert summary.failed_files == names.count("image.failed")
+    assert summary.skipped_files == names.count("image.skipped")
+    assert summary.total_files == sum(name.startswith("image.") for name in names)
+    assert sum(summary.failures_by_reason.values()) == summary.failed_files
+    assert sum(summary.durations.values()) == summary.converted_files
+
+
+def seen(second: int, rss: int = 0) -> Summary:
+    snapshot = Snapshot(rss, second * 1_000_000, 0, "run")
+    return Summary(snapshots=Snapshots(1, {second: snapshot}))
+
+
+def test_snapshots_stay_few_over_a_week_and_keep_the_peak() -> None:
+    every = 30
+    week = range(0, 7 * 86400, every)
+    peak = 123_450
+    summary = EMPTY
+    for second in week:
+        summary = merge(summary, seen(second, rss=10**9 if second == peak else second % 7))
+    kept = summary.snapshots.by_slot
+    assert MAX_SNAPSHOTS // 2 <= len(kept) <= MAX_SNAPSHOTS
+    assert max(kept.values()).time_us == peak * 1_000_000
+    gaps = [b - a for a, b in pairwise(sorted(kept))]
+    assert set(gaps) == {1}  # spread evenly over the whole week
+
+
+@given(
+    st.dictionaries(st.integers(0, 10**6), st.integers(0, 9), min_size=200, max_size=600),
+    st.randoms(use_true_random=False),
+)
+def test_thinning_does_not_depend_on_the_order(points: dict[int, int], random: st.DrawFn) -> None:
+    forward = [seen(second, rss) for second, rss in points.items()]
+    shuffled = list(forward)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert fold(merge, shuffled, EMPTY) == fold(merge, forward, EMPTY)
+
+
+def test_the_state_stays_small_however_long_the_run() -> None:
+    summary = EMPTY
+    for second in range(0, 10**6, 997):
+        summary = merge(summary, seen(second, rss=10**9))
+    every_bucket = Summary(durations=dict.fromkeys(range(1400), 10**6))
+    state = json.dumps(merge(summary, every_bucket).to_state())
+    assert len(state) < 64_000  # Loki takes lines of up to 256 kB
