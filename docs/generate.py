@@ -5,6 +5,7 @@ A test fails when one of them has drifted.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 from pathlib import Path
@@ -46,7 +47,7 @@ def _cli() -> str:
         rows = [
             f"| `{', '.join(action.option_strings) or action.metavar}` | {_one_line(action.help)} |"
             for action in parser._actions
-            if action.dest not in (*setting_names(), "help")
+            if action.help != argparse.SUPPRESS and action.dest not in (*setting_names(), "help")
         ]
         more = "\nEvery [setting](settings.md) is a flag too.\n" if title == "run" else ""
         page.append(_table(f"## optimizr {title}\n\n{parser.description}\n", _FLAGS, rows) + more)
@@ -56,7 +57,7 @@ def _cli() -> str:
 def _exit_codes() -> str:
     documented = _docs(errors)["ExitCode"]
     rows = [f"| {code.value} | {documented[code.name]} |" for code in errors.ExitCode]
-    return _table("## Exit codes", ["code", "meaning"], rows)
+    return _table("## Exit codes\n", ["code", "meaning"], rows)
 
 
 def _settings() -> str:
@@ -117,7 +118,7 @@ def _events() -> str:
         page.append(_table(title, ["field", "type", "meaning"], rows))
     reasons = _docs(errors)["Reason"]
     rows = [f"| `{reason.value}` | {reasons[reason.name]} |" for reason in errors.Reason]
-    page.append(_table("## Reasons of `image.failed`", ["reason", "meaning"], rows))
+    page.append(_table("## Reasons of `image.failed`\n", ["reason", "meaning"], rows))
     return "\n".join(page)
 
 

@@ -1,0 +1,1 @@
+"""Measurements: of stages (pytest-benchmark) and of memory."""
