@@ -42,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         return _say(error, ExitCode.USAGE)
     except EnvironmentStop as error:
         return _say(error, ExitCode.ENVIRONMENT)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED  # before a run listens to signals, or in another command
     except BrokenPipeError:
         return ExitCode.ENVIRONMENT  # whoever read our output has left
     finally:
