@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from optimizr.units import Duration, Size
@@ -58,13 +58,28 @@ def _check_max_failed(value: int | str) -> int | str:
     return text
 
 
+MaxFailed = Annotated[
+    int | str,
+    AfterValidator(_check_max_failed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": f"^(\\d+|{_PERCENTAGE.pattern})$"},
+            ]
+        }
+    ),
+]
+"""A count, or a percentage such as `1%`."""
+
+
 class PolicySettings(Section):
     """What is done in the cases where people differ."""
 
     naming: Naming = "replace"
     """`replace` turns a.jpg into a.webp (a.jpg.webp where that would clash), `append` into
     a.jpg.webp always."""
-    max_failed: Annotated[int | str, AfterValidator(_check_max_failed)] = 0
+    max_failed: MaxFailed = 0
     """How many pictures may fail before the exit code says so: a count, or a percentage of all
     pictures such as `1%`."""
 
@@ -99,9 +114,9 @@ class LimitSettings(Section):
 class MonitorSettings(Section):
     """How closely the process watches itself."""
 
-    interval: Duration = timedelta(seconds=30)
-    """Time between two samples of memory, CPU and garbage collection; one more is taken at the
-    start and one at the end."""
+    interval: Duration = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=100))
+    """Time, 100ms or more, between two samples of memory, CPU and garbage collection; one more is
+    taken at the start and one at the end."""
 
 
 class LogSettings(Section):

@@ -3,7 +3,7 @@
     OptimizrError
     ├── ConfigError       a person's mistake in a setting, flag or config file; nothing was started
     ├── PictureError      one picture cannot be done; the others go on
-    └── EnvironmentStop   the world cannot go on (disk full, output gone); the run stops, resumable
+    └── EnvironmentStop   the world cannot go on (disk full, output gone); the run stops
 
 Foreign exceptions are translated where they enter: those of the operating system in `store`,
 those of libvips in `convert`, those of pydantic in `config`. A `PictureError` never carries
@@ -26,11 +26,11 @@ class ExitCode(IntEnum):
     USAGE = 2
     """A mistake in a flag, a setting or a config file. Nothing was started."""
     ENVIRONMENT = 3
-    """Stopped by the environment: disk full, output gone. The run can be resumed."""
+    """Stopped by the environment: disk full, output gone. Mend it and run again."""
     INTERRUPTED = 130
-    """Stopped by SIGINT. The run can be resumed."""
+    """Stopped by SIGINT. Run again to finish."""
     TERMINATED = 143
-    """Stopped by SIGTERM. The run can be resumed."""
+    """Stopped by SIGTERM. Run again to finish."""
 
 
 class Stage(StrEnum):
@@ -53,6 +53,8 @@ class Reason(StrEnum):
     """The header is that of a picture; what follows cannot be decoded."""
     EMPTY_FILE = "empty_file"
     """Zero bytes."""
+    FOLDER_UNREADABLE = "folder_unreadable"
+    """A folder cannot be listed, so its pictures are unknown. Never within `policy.max_failed`."""
     INTERNAL_ERROR = "internal_error"
     """A mistake in optimizr. The event carries the traceback; please report it."""
     NAME_TOO_LONG = "name_too_long"
@@ -60,7 +62,7 @@ class Reason(StrEnum):
     NOT_A_PICTURE = "not_a_picture"
     """The content is of no format that is enabled, whatever the name says."""
     NOT_FOUND = "not_found"
-    """Listed, then gone; or a symlink that leads nowhere."""
+    """Listed, then gone; or a link that leads nowhere."""
     OUTPUT_BLOCKED = "output_blocked"
     """Something in the output stands where a file or folder of ours must be."""
     TOO_LARGE_FOR_MEMORY = "too_large_for_memory"
@@ -70,7 +72,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     """The file ends before its picture does."""
     UNREADABLE = "unreadable"
-    """The file or folder cannot be read: permissions, or an I/O error."""
+    """The file cannot be read: permissions, or an I/O error."""
 
 
 class OptimizrError(Exception):

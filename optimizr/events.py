@@ -12,6 +12,7 @@ with three decimals, so that they are whole microseconds and sums of them are ex
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -209,6 +210,11 @@ _BODY = {
     name: tuple(f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE)
     for name, cls in EVENTS.items()
 }
+
+
+def new_run_id() -> str:
+    """Name a run by its start in UTC, and six hex digits in case two start together."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def milliseconds(seconds: float) -> float:

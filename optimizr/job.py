@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Iterator
@@ -72,12 +73,12 @@ class Job:
         if item.problem is not None:
             raise item.problem
         limits = self._limits
-        with _reserve(limits.fetched, item.size, "reading it"):
+        with self._reserve(limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
             with watch.lap(Stage.PROBE):
                 header = convert.probe(data)
             peak = peak_bytes(header, len(data), self._options.quality)
-            with _reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
+            with self._reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
                 with limits.slots.hold(1), watch.lap(Stage.CONVERT):
                     webp = convert.convert(data, self._options, header).data
                 held.shrink(len(webp))
@@ -109,6 +110,21 @@ class Job:
             )
         return data
 
+    @contextmanager
+    def _reserve(self, budget: Budget, amount: int, what: str) -> Iterator[Hold]:
+        """Hold bytes, or say that they can never be had."""
+        try:
+            with budget.hold(amount) as hold:
+                yield hold
+        except OverBudget as over:
+            needed = self._limits.memory_for(budget, amount)
+            raise PictureError(
+                Stage.RESERVE,
+                Reason.TOO_LARGE_FOR_MEMORY,
+                f"expected to need at most {format_size(over.total)} of memory, but {what} takes "
+                f"{format_size(amount)}; raise pool.memory to {math.ceil(needed / 1e6)}MB or more",
+            ) from None
+
     def _failed(
         self, item: Item, watch: Stopwatch, error: PictureError, trace: str | None = None
     ) -> ImageFailed:
@@ -122,18 +138,3 @@ class Job:
             duration_ms=watch.ms(),
             traceback=trace,
         )
-
-
-@contextmanager
-def _reserve(budget: Budget, amount: int, what: str) -> Iterator[Hold]:
-    """Hold bytes, or say that they can never be had."""
-    try:
-        with budget.hold(amount) as hold:
-            yield hold
-    except OverBudget as over:
-        raise PictureError(
-            Stage.RESERVE,
-            Reason.TOO_LARGE_FOR_MEMORY,
-            f"expected to need at most {format_size(over.total)} of memory, but {what} takes "
-            f"{format_size(over.asked)}; raise pool.memory",
-        ) from None

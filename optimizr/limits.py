@@ -7,6 +7,7 @@ waits for nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import psutil
@@ -36,6 +37,11 @@ class Limits:
     """Bytes read and not yet written: a quarter of the budget."""
     peak: Budget
     """Bytes that decoding and encoding take at their peak: the rest of the budget."""
+
+    def memory_for(self, budget: Budget, amount: int) -> int:
+        """Give the `pool.memory` with which `budget` would hold `amount`, in bytes."""
+        program = self.memory - self.budget
+        return program + math.ceil(amount * self.budget / budget.total)
 
     @classmethod
     def of(cls, settings: PoolSettings) -> Limits:

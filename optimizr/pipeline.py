@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import signal
 import socket
 import time
@@ -16,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from optimizr import convert, endpoints, report
 from optimizr._version import __version__
 from optimizr.config import Settings
-from optimizr.errors import EnvironmentStop, ExitCode
-from optimizr.events import Event, RunFinished, RunProgress, RunStarted
+from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
+from optimizr.events import Event, RunFinished, RunProgress, RunStarted, new_run_id
 from optimizr.job import Job
 from optimizr.ledger.failures import Failures
 from optimizr.limits import Limits
@@ -91,7 +90,7 @@ class Recorder:
         self._seq = 0
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
-        self._run_id = f"{self._started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._run_id = new_run_id()
 
     def __call__(self, body: Event) -> None:
         """Stamp an event, fold it and tell it on."""
@@ -152,8 +151,10 @@ def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) 
     elif stop.signal is not None:
         cause = signal.Signals(stop.signal).name
         exit_code = ExitCode(128 + stop.signal)
-        message = f"interrupted by {cause}; run the same command again to go on"
-    elif not settings.policy.tolerates(summary.failed_files, summary.total_files):
+        message = f"interrupted by {cause}; run the same command again to finish"
+    elif Reason.FOLDER_UNREADABLE in summary.failures_by_reason or not settings.policy.tolerates(
+        summary.failed_files, summary.total_files
+    ):
         exit_code = ExitCode.FAILURES
     return RunFinished(
         exit_code=exit_code,
@@ -169,14 +170,9 @@ def _finish(record: Recorder, output: LocalStore, finished: RunFinished) -> None
     event, summary = record.fold(finished)
     try:
         output.put(SUMMARY_NAME, report.to_json(summary).encode())
-    except EnvironmentStop as error:
+    except (EnvironmentStop, PictureError) as error:
+        cause = error.cause if isinstance(error, EnvironmentStop) else "report_lost"
         event, summary = record.fold(
-            replace(
-                finished,
-                exit_code=ExitCode.ENVIRONMENT,
-                interrupted=True,
-                cause=error.cause,
-                message=str(error),
-            )
+            replace(finished, exit_code=ExitCode.ENVIRONMENT, cause=cause, message=str(error))
         )
     record.tell(event, summary)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from optimizr import convert, endpoints
 from optimizr.config import Settings
-from optimizr.events import ImageConverted, RunPlanned
+from optimizr.events import ImageConverted, RunPlanned, new_run_id
 from optimizr.job import Job
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
@@ -43,7 +43,10 @@ def plan(settings: Settings, stop: Stop) -> RunPlanned:
             raise outcome
     done = [outcome for outcome in outcomes if isinstance(outcome, ImageConverted)]
     scale = size / max(1, sum(outcome.input_bytes for outcome in done))
+    at_once = min(limits.workers, limits.slots.total)
     return RunPlanned(
+        run_id=new_run_id(),
+        seq=1,
         timestamp=datetime.now(UTC),
         total_files=total,
         ignored_files=source.ignored,
@@ -52,7 +55,7 @@ def plan(settings: Settings, stop: Stop) -> RunPlanned:
         sampled_failures=len(outcomes) - len(done),
         estimated_output_bytes=round(scale * sum(outcome.output_bytes for outcome in done)),
         estimated_seconds=round(
-            scale * sum(outcome.duration_ms for outcome in done) / 1000 / limits.slots.total, 1
+            scale * sum(outcome.duration_ms for outcome in done) / 1000 / at_once, 1
         ),
         interrupted=stop.requested,
     )

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from optimizr.errors import ConfigError
-from optimizr.events import Event, from_record
+from optimizr.events import Event, RunPlanned, from_record
 from optimizr.summary import Summary, merge, reduce
 
 
@@ -62,6 +62,8 @@ def replay(paths: Iterable[str]) -> Summary:
             if state:
                 runs.setdefault(event.run_id, _Replayed()).take_state(event.seq, state)
         for event in _events(files):
+            if isinstance(event, RunPlanned):
+                continue  # nothing has been done
             runs.setdefault(event.run_id, _Replayed()).fold(event)
     finally:
         for file in files:
@@ -79,7 +81,7 @@ def replay(paths: Iterable[str]) -> Summary:
 def _open(path: str) -> BinaryIO:
     """Open a log so that it can be read twice; what comes from a pipe is kept in a file."""
     try:
-        file = open(0 if path == "-" else path, "rb")  # noqa: SIM115 - closed by replay
+        file = open(0, "rb", closefd=False) if path == "-" else open(path, "rb")  # noqa: SIM115 - closed by replay
         if file.seekable():
             return file
         with file:

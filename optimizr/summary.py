@@ -151,7 +151,6 @@ class Summary:
     max_duration_us: int | None = _merged(_most)
     durations: Mapping[int, int] = _merged(_add_counts, {})
 
-    samples: int = _sum()
     cpu_user_us: int = _sum()
     cpu_system_us: int = _sum()
     gc_runs: int = _sum()
@@ -170,6 +169,18 @@ class Summary:
     def total_files(self) -> int:
         """Pictures that came to an end: converted, failed or skipped."""
         return self.converted_files + self.failed_files + self.skipped_files
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """From the first event to the last."""
+        if self.start_us is None or self.end_us is None:
+            return 0.0
+        return (self.end_us - self.start_us) / 1e6
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the process, user and system."""
+        return (self.cpu_user_us + self.cpu_system_us) / 1e6
 
     def to_state(self) -> dict[str, Any]:
         """Write the whole summary as plain JSON data, to be carried by an event."""
@@ -256,7 +267,6 @@ def _(event: RunSampled) -> Summary:
     moment = _epoch_us(event.timestamp)
     snapshot = Snapshot(event.rss_bytes, moment, event.system_bytes, event.run_id)
     return Summary(
-        samples=1,
         ignored_files=event.ignored_files,
         cpu_user_us=microseconds(event.cpu_user_ms),
         cpu_system_us=microseconds(event.cpu_system_ms),

@@ -11,32 +11,31 @@ from pydantic import BeforeValidator, ByteSize, PlainSerializer, WithJsonSchema
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_LONGEST = 3650 * 86400
 _SIZE = re.compile(r"\d+(?:\.\d+)?\s*(?:[kmgtp]?b?|[kmgtp]ib?)", re.ASCII | re.IGNORECASE)
 
 
-def _parse_size(value: Any) -> Any:
+def _parse_size(value: Any) -> str:
     """Add to pydantic's ByteSize the binary suffixes of Kubernetes: `512Mi` is 512 MiB."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
+    text = str(value).strip()
     if not _SIZE.fullmatch(text):
         raise ValueError("a size such as 512MB (10^6 bytes) or 512MiB (2^20 bytes)")
     return text + "B" if text[-1] in "iI" else text
 
 
-def _parse_duration(value: Any) -> Any:
+def _parse_duration(value: Any) -> timedelta:
     """Read `30s`, `5m`, `1h30m` or a plain number of seconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    if isinstance(value, str):
-        text = value.strip()
-        if text.isdecimal():
-            return timedelta(seconds=int(text))
-        if not _DURATION.fullmatch(text):
-            raise ValueError("a duration such as 30s, 5m or 1h30m")
-        parts = _DURATION_PART.findall(text)
-        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
-    return value
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    parts = _DURATION_PART.findall(text) if _DURATION.fullmatch(text) else []
+    if _NUMBER.fullmatch(text):
+        parts = [(text, "s")]
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if not parts or seconds > _LONGEST:
+        raise ValueError("a duration such as 30s, 5m or 1h30m, of at most 10 years")
+    return timedelta(seconds=seconds)
 
 
 Size = Annotated[

@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from optimizr import convert
 from tests.make_pictures import HOME, drawing, photo
+
+# Machines are shared: an example may be slow for reasons that are not the code's.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 COMMAND = [sys.executable, "-m", "optimizr"]
 
@@ -55,6 +60,25 @@ def _libvips() -> None:
 def pictures() -> Path:
     """The pictures of the repository."""
     return HOME
+
+
+def as_nobody(folder: Path, module: str, code: str, *args: object) -> str:
+    """Run Python code on a folder as a user without rights, and give what it printed.
+
+    As root, whom no permission stops, such a test could not fail. `module` is imported before the
+    rights are given up: the interpreter may lie where nobody can read.
+    """
+    for path in [folder, *folder.parents]:
+        if path.stat().st_uid == os.getuid() and path != Path("/"):
+            path.chmod(path.stat().st_mode | 0o055)
+    prelude = f"import os, sys, {module}\nif os.getuid() == 0: os.setuid(65534)\n"
+    return subprocess.run(
+        [sys.executable, "-c", prelude + code, *map(str, args)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def events(stdout: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMMAND, Program, clean_environment, fill, leftovers, named
+from tests.conftest import COMMAND, Program, as_nobody, clean_environment, fill, leftovers, named
 
 
 @pytest.fixture
@@ -68,6 +68,33 @@ def test_an_output_that_vanishes_stops_the_run_with_exit_3(tmp_path: Path) -> No
     assert finished["cause"] == "output_gone"
     assert not (tmp_path / "out").exists()
     assert named(told, "image.failed") == []
+
+
+def test_a_summary_that_cannot_be_written_is_exit_3(optimizr: Program, tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+    (tmp_path / "out/summary.json/in the way").mkdir(parents=True)
+    done = optimizr("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert done.returncode == 3
+    (finished,) = named(done.stdout, "run.finished")
+    assert (finished["exit_code"], finished["cause"]) == (3, "report_lost")
+    assert "summary.json" in finished["message"]
+    assert "Traceback" not in done.stderr
+    assert len(list((tmp_path / "out").rglob("*.webp"))) == 3
+
+
+def test_a_folder_that_cannot_be_listed_is_never_tolerated(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 6)
+    (tmp_path / "in/closed").mkdir(mode=0)
+    (tmp_path / "out").mkdir(mode=0o777)
+    (tmp_path / "out").chmod(0o777)
+    code = "print(optimizr.cli.main(sys.argv[1:]))"
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    told = as_nobody(tmp_path, "optimizr.cli.run", code, *run, "--policy.max-failed", "100%")
+    log, code = told.removesuffix("\n").rsplit("\n", 1)
+    assert code == "1"
+    (failure,) = named(log, "image.failed")
+    assert (failure["key"], failure["reason"]) == ("closed", "folder_unreadable")
+    assert len(named(log, "image.converted")) == 6
 
 
 def test_a_log_that_cannot_grow_stops_the_run_with_exit_3(

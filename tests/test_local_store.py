@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
 from optimizr.store.local import LocalStore
+from tests.conftest import as_nobody
 
 
 @pytest.fixture
@@ -197,23 +196,12 @@ def test_a_folder_that_may_not_be_listed_is_told_and_the_rest_goes_on(tmp_path: 
     (tmp_path / "open").mkdir()
     (tmp_path / "open/a.jpg").touch()
     (tmp_path / "closed").chmod(0)
-    tmp_path.chmod(0o755)
     code = (
-        "import os, sys\n"
-        "from optimizr.store.local import LocalStore\n"
-        "os.setuid(65534) if os.getuid() == 0 else None\n"
-        "for f in LocalStore(sys.argv[1]).folders(): print(f.key, f.names, f.problem)"
+        "for f in optimizr.store.local.LocalStore(sys.argv[1]).folders(): "
+        "print(f.key, f.names, f.problem)"
     )
-    for parent in [tmp_path, *tmp_path.parents]:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    told = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "b'closed' [] expected a folder that can be read, got: Permission denied" in told
+    told = as_nobody(tmp_path, "optimizr.store.local", code, tmp_path)
+    assert "b'closed' [] expected a folder that can be listed, got: Permission denied" in told
     assert "b'open' [b'a.jpg'] None" in told
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from optimizr.pool import Budget, OverBudget, Pool, Stop
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 50), st.lists(st.integers(0, 50), max_size=40))
 def test_a_budget_is_never_overdrawn_and_everybody_gets_a_turn(
     total: int, amounts: list[int]

@@ -6,7 +6,7 @@ from functools import reduce as fold
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizr import report
@@ -39,7 +39,6 @@ def same(one: Summary, other: Summary) -> bool:
     return report.to_json(one) == report.to_json(other)
 
 
-@settings(deadline=None)
 @given(runs(), st.randoms(use_true_random=False))
 def test_a_log_in_any_order_gives_the_runs_own_summary(log: list[Event], random: st.DrawFn) -> None:
     shuffled = lines(log)
@@ -47,7 +46,6 @@ def test_a_log_in_any_order_gives_the_runs_own_summary(log: list[Event], random:
     assert same(replayed(shuffled), told(log))
 
 
-@settings(deadline=None)
 @given(runs(), st.integers(0, 40))
 def test_a_log_that_lost_its_front_or_its_pictures_gives_the_same_summary(
     log: list[Event], cut: int
@@ -56,7 +54,6 @@ def test_a_log_that_lost_its_front_or_its_pictures_gives_the_same_summary(
     assert same(replayed([ln for ln in lines(log) if b'"image.' not in ln]), told(log))
 
 
-@settings(deadline=None)
 @given(runs(), st.integers(1, 40))
 def test_a_run_that_was_killed_counts_what_it_told_after_its_last_state(
     log: list[Event], cut: int
@@ -71,14 +68,12 @@ def test_a_run_that_was_killed_counts_what_it_told_after_its_last_state(
     assert same(replayed(without_old_pictures), told(cut_off))
 
 
-@settings(deadline=None)
 @given(runs())
 def test_a_log_given_twice_counts_once(log: list[Event]) -> None:
     assert same(replayed(lines(log), lines(log)), told(log))
     assert same(replayed(lines(log[:-1]) * 2), told(log[:-1]))
 
 
-@settings(deadline=None)
 @given(runs("one"), runs("two"))
 def test_logs_of_several_runs_merge(one: list[Event], two: list[Event]) -> None:
     both = merge(told(one), told(two))

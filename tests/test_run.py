@@ -184,6 +184,9 @@ def test_a_picture_that_would_need_more_than_the_budget_is_never_run(
     (failure,) = named(done.stdout, "image.failed")
     assert (failure["key"], failure["reason"]) == ("large.jpg", "too_large_for_memory")
     assert failure["message"].count(" MB") == 2
+    enough = failure["message"].rpartition("raise pool.memory to ")[2].split()[0]
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--memory", enough)
+    assert optimizr(*run).returncode == 0
     assert (tmp_path / "out/small.webp").exists()
 
 

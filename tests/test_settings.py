@@ -95,6 +95,12 @@ def test_every_setting_has_a_flag() -> None:
         ([*BASE, "--limits.drain", "soon"], "limits.drain: expected a duration such as 30s"),
         ([*BASE, "--policy.max-failed", "-1"], "policy.max_failed: expected a count of 0 or more"),
         ([*BASE, "--policy.max-failed", "101%"], "policy.max_failed: expected a count of 0"),
+        ([*BASE, "--webp", "x"], "expected settings by name"),
+        ([*BASE, "--limits.drain", "99999999999d"], "limits.drain: expected a duration"),
+        ([*BASE, "--monitor.interval", "0s"], "monitor.interval: expected a number greater than"),
+        ([*BASE, "pictures"], "folders of pictures go to --input"),
+        (["c.yaml", "--input", "in", "out"], "expected flags, got 'out'"),
+        ([*BASE, "--quality", "abc"], "webp.quality: expected a valid integer, got 'abc'"),
         ([*BASE, "--quality"], "argument --webp.quality/--quality: expected one argument"),
         (["pictures", *BASE], "folders of pictures go to --input"),
         (["gone.yaml", *BASE], "expected a file that can be read, got 'gone.yaml'"),
@@ -112,7 +118,13 @@ def test_a_mistake_is_one_sentence_that_names_the_setting(args: list[str], said:
     [
         ("c.yaml", "webp: {qualty: 7}", "webp.qualty: no such setting; did you mean webp.quality?"),
         ("c.yaml", "webb: {quality: 7}", "webb: no such setting"),
-        ("c.yaml", "webp: 7", "webp: expected"),
+        ("c.yaml", "webp: 7", "webp: expected settings by name, got 7"),
+        ("c.yaml", "1: 2", "got the name 1"),
+        ("c.yaml", "webp.quality: 7", "write it nested, as webp: {quality: ...}"),
+        ("c.yaml", "limits: {drain: .inf}", "limits.drain: expected a duration"),
+        ("c.yaml", "limits: {drain: -5}", "limits.drain: expected a duration"),
+        ("c.yaml", "pool: {memory: true}", "pool.memory: expected a size"),
+        ("c.yaml", "pool: {memory: -5}", "pool.memory: expected a size"),
         ("c.yaml", "- a list", "expected settings by name"),
         ("c.yaml", "webp: [", "expected yaml"),
         ("c.toml", "webp = ", "expected toml"),
@@ -128,6 +140,13 @@ def test_a_mistake_in_a_config_file_is_told_likewise(
     message = mistake(str(tmp_path / name), *BASE)
     assert said in message
     assert "\n" not in message
+
+
+def test_a_section_in_the_environment_that_is_no_json_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPTIMIZR_WEBP", "x")
+    assert "expected settings by name" in mistake(*BASE)
 
 
 def test_a_mistyped_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

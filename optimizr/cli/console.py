@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Self
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.progress import (
@@ -117,5 +118,5 @@ class Lines:
 
 
 def _printable(text: str) -> str:
-    """Keep names from steering the terminal: control characters as `%XX`, new lines kept."""
-    return "".join(c if c.isprintable() or c == "\n" else f"%{ord(c):02X}" for c in text)
+    """Keep names from steering the terminal: what is not printable as `%XX`, new lines kept."""
+    return "".join(c if c.isprintable() or c == "\n" else quote(c) for c in text)

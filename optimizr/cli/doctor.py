@@ -29,12 +29,12 @@ def main(argv: list[str]) -> int:
     mend: list[str] = []
     _say("optimizr", f"{__version__}, Python {platform.python_version()}")
     _say("platform", f"{platform.system()} {platform.release()}, {platform.machine()}")
-    works = _libvips(mend)
     machine = Machine()
-    _cpus(machine, mend)
-    _memory(machine, mend)
+    works = _libvips(mend)
     if works:
         _speed(mend)
+    _cpus(machine, mend)
+    works &= _memory(machine, mend)
     for advice in mend:
         _say("to mend", advice)
     return ExitCode.DONE if works else ExitCode.ENVIRONMENT
@@ -65,7 +65,7 @@ def _cpus(machine: Machine, mend: list[str]) -> None:
         mend.append(f"a quota of {quota:g} CPUs makes every picture slow; give at least 1")
 
 
-def _memory(machine: Machine, mend: list[str]) -> None:
+def _memory(machine: Machine, mend: list[str]) -> bool:
     limit = machine.memory_limit()
     limit_text = "no limit" if limit is None else f"a limit of {format_size(limit)}"
     total = psutil.virtual_memory().total
@@ -74,12 +74,13 @@ def _memory(machine: Machine, mend: list[str]) -> None:
     except ConfigError as error:
         _say("memory", f"{limit_text}, too little")
         mend.append(str(error))
-        return
+        return False
     _say(
         "memory",
         f"{format_size(limits.memory)} to use, of {format_size(total)}, {limit_text}; "
         f"{format_size(limits.peak.total)} for the largest picture",
     )
+    return True
 
 
 def _speed(mend: list[str]) -> None:

@@ -25,6 +25,8 @@ class Parser(argparse.ArgumentParser):
         if not unknown:
             return known
         flag = unknown[0].partition("=")[0]
+        if not flag.startswith("-"):
+            raise ConfigError(f"expected flags, got {flag!r}; see `{self.prog} --help`")
         flags = [name for name in self._option_string_actions if name.startswith("--")]
         near = get_close_matches(flag, flags, n=1)
         hint = f"did you mean {near[0]}?" if near else f"see `{self.prog} --help`"

@@ -31,10 +31,11 @@ def main(argv: list[str]) -> int:
     """Convert, and tell of it."""
     settings, verbose, dry_run = Command().parse(argv)
     as_json = _is_json(settings)
-    drain = format_seconds(settings.limits.drain.total_seconds())
-    with stopping(drain) as stop:
-        if dry_run:
+    if dry_run:
+        with stopping("estimating from what was seen so far") as stop:
             return _print_plan(plan(settings, stop), as_json, stop)
+    drain = format_seconds(settings.limits.drain.total_seconds())
+    with stopping(f"finishing the pictures in flight, for at most {drain}") as stop:
         with _readers(settings, as_json, verbose) as on_event:
             summary = pipeline.run(settings, on_event, stop)
         if not as_json:
@@ -95,5 +96,6 @@ def _print_plan(planned: RunPlanned, as_json: bool, stop: Stop) -> int:
             f"estimate    {format_size(planned.estimated_output_bytes)} of WebP in "
             f"{format_seconds(planned.estimated_seconds)}, "
             f"from {planned.sampled_files} pictures of which {planned.sampled_failures} failed\n"
+            + ("interrupted: these are not all\n" if planned.interrupted else "")
         )
     return ExitCode.DONE if stop.signal is None else ExitCode(128 + stop.signal)

@@ -25,4 +25,5 @@ def to_text() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Settings.model_json_schema(),
     }
+    del schema["required"]  # of a config file nothing is: flags and environment may give it
     return json.dumps(schema, indent=2) + "\n"

@@ -21,6 +21,7 @@ from pydantic_settings import (
     CliSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
+    SettingsError,
 )
 
 from optimizr.cli.parser import Parser
@@ -110,6 +111,9 @@ def load_config(path: str) -> dict[str, Any]:
         raise ConfigError(
             f"config: expected settings by name in {path!r}, got a {type(loaded).__name__}"
         )
+    odd = next((key for key in loaded or {} if not isinstance(key, str)), None)
+    if odd is not None:
+        raise ConfigError(f"config: expected settings by name in {path!r}, got the name {odd!r}")
     # `webp:` with all its keys commented out is null, and means nothing was set.
     return {key: value for key, value in (loaded or {}).items() if value is not None}
 
@@ -141,6 +145,9 @@ def _build(flags: PydanticBaseSettingsSource, given: dict[str, Any]) -> Settings
         return Given()  # type: ignore[call-arg]
     except ValidationError as error:
         raise ConfigError(_sentence(error)) from None
+    except SettingsError as error:  # a section given as a whole, and not as JSON
+        flat = " ".join(str(error).split())
+        raise ConfigError(f"expected settings by name, got: {flat}") from None
 
 
 def _check_environment(environ: Mapping[str, str]) -> None:
@@ -187,6 +194,8 @@ def _clause(name: str, details: list[Any]) -> str:
         return f"{name}: expected a value, got none; pass --{name}, or set it in the config file"
     if first["type"] == "extra_forbidden":
         hint = _nearest(name, setting_names()) or "see `optimizr schema`"
+        if name in setting_names():
+            hint = f"write it nested, as {name.replace('.', ': {')}: ...}}"
         return f"{name}: no such setting; {hint}"
     expected = " or ".join(dict.fromkeys(_expected(detail["msg"]) for detail in details))
     return f"{name}: expected {expected}, got {first['input']!r}"
@@ -194,4 +203,7 @@ def _clause(name: str, details: list[Any]) -> str:
 
 def _expected(message: str) -> str:
     text = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    text = text.partition(", unable to parse")[0]
+    if "instance of" in text:
+        return "settings by name"
     return f"a number {text}" if text.startswith(("less", "greater")) else text

@@ -14,8 +14,8 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
-def stopping(drain: str) -> Iterator[Stop]:
-    """Give a Stop that signals set, for the length of a `with`."""
+def stopping(what_now: str) -> Iterator[Stop]:
+    """Give a Stop that signals set, for the length of a `with`; the first says `what_now`."""
     stop = Stop()
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -28,8 +28,7 @@ def stopping(drain: str) -> Iterator[Stop]:
         # os.write: what a handler interrupts may be in the middle of a print.
         os.write(
             2,
-            f"\noptimizr: {name}: finishing the pictures in flight, for at most {drain}; "
-            "once more quits at once\n".encode(),
+            f"\noptimizr: {name}: {what_now}; once more quits at once\n".encode(),
         )
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -54,14 +54,17 @@ def probe(data: bytes) -> Header:
     """
     if not data:
         raise PictureError(
-            Stage.PROBE, Reason.EMPTY_FILE, "expected a picture, got a file of 0 bytes"
+            Stage.PROBE,
+            Reason.EMPTY_FILE,
+            "expected a picture, got a file of 0 bytes; fetch the original again",
         )
     format_ = sniff(data)
     if format_ is None:
         raise PictureError(
             Stage.PROBE,
             Reason.NOT_A_PICTURE,
-            f"expected a JPEG or a PNG, got a file that begins with {data[:8]!r}",
+            f"expected a JPEG or a PNG, got a file that begins with {data[:8]!r}; "
+            "delete it, or fetch the original again",
         )
     try:
         image = load(data, format_)

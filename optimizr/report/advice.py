@@ -13,10 +13,11 @@ _MUCH = 0.20
 """Share of the workers' time that is worth a word."""
 _LEAST_SECONDS = 2.0
 """Below this start-up blurs every share."""
-_LEAST_SNAPSHOTS = 6
-_GROWTH_SHARE = 0.10
-_GROWTH_BYTES = 16 << 20
-"""Growth of RSS over a run that is called stable: 10% of the mean, or 16 MiB if that is more."""
+_LEAST_SNAPSHOTS = 20
+"""Ten minutes at the default interval; with fewer, one large picture looks like growth."""
+_GROWTH_SHARE = 0.25
+_GROWTH_BYTES = 64 << 20
+"""Growth of RSS over a run that is called stable: 25% of the mean, or 64 MiB if that is more."""
 
 
 def memory_is_stable(s: Summary) -> bool | None:
@@ -38,7 +39,7 @@ def cpu_bound_analysis(s: Summary) -> str:
     """Say in one sentence what the run was bound by."""
     if not s.converted_files:
         return "Nothing was converted, so there is nothing to tell."
-    if _elapsed_us(s) < _LEAST_SECONDS * 1e6:
+    if s.elapsed_seconds < _LEAST_SECONDS:
         return "Too short to tell: start-up outweighs the work."
     busy = f"the CPU slots were {_cpu_share(s):.0%} busy"
     if _cpu_share(s) >= _BUSY:
@@ -51,6 +52,10 @@ def cpu_bound_analysis(s: Summary) -> str:
     verdict, (share, doing) = max(shares.items(), key=lambda item: item[1][0])
     if share >= _MUCH:
         return f"{verdict}: workers spent {share:.0%} of their time {doing}; {busy}."
+    if _is_starved(s):
+        return (
+            f"Starved of CPU: the slots were taken, but got only {_cpu_share(s):.0%} of CPU time."
+        )
     return f"Balanced: {busy}, and nothing else held the workers up for long."
 
 
@@ -62,7 +67,7 @@ def recommendations(s: Summary) -> list[str]:
         _about_memory_ceiling(s),
         _about_larger(s),
     ]
-    if _elapsed_us(s) >= _LEAST_SECONDS * 1e6 and s.converted_files:
+    if s.elapsed_seconds >= _LEAST_SECONDS and s.converted_files:
         found += [_about_memory_wait(s), _about_io(s), _about_source(s), _about_throttling(s)]
     return [text for text in found if text]
 
@@ -79,7 +84,7 @@ def _about_failures(s: Summary) -> str | None:
 
 def _about_memory_growth(s: Summary) -> str | None:
     if memory_is_stable(s) is False:
-        return "Memory grew as the run went on; lower pool.memory, and please report it."
+        return "Memory grew as the run went on; give it a limit, and look at memory_snapshots."
     return None
 
 
@@ -93,8 +98,8 @@ def _about_larger(s: Summary) -> str | None:
     if s.larger_files * 20 < s.converted_files or not s.larger_files:
         return None
     return (
-        f"{s.larger_files} WebPs are larger than their originals, which are compressed hard "
-        "already; a lower webp.quality would make them smaller."
+        f"{s.larger_files} WebPs are larger than their originals: drawings in few colours, or "
+        "pictures that are compressed hard already."
     )
 
 
@@ -117,8 +122,7 @@ def _about_source(s: Summary) -> str | None:
 
 
 def _about_throttling(s: Summary) -> str | None:
-    converting = s.convert_us - (s.cpu_user_us + s.cpu_system_us)
-    if converting < _MUCH * s.convert_us:
+    if not _is_starved(s):
         return None
     return (
         "CPU slots were taken but got no CPU: other processes are at work, or the quota throttles; "
@@ -126,13 +130,13 @@ def _about_throttling(s: Summary) -> str | None:
     )
 
 
-def _elapsed_us(s: Summary) -> int:
-    return s.end_us - s.start_us if s.start_us is not None and s.end_us is not None else 0
+def _is_starved(s: Summary) -> bool:
+    return s.convert_us / 1e6 - s.cpu_seconds > _MUCH * s.convert_us / 1e6
 
 
 def _cpu_share(s: Summary) -> float:
-    return (s.cpu_user_us + s.cpu_system_us) / max(1, _elapsed_us(s) * s.cpu_slots)
+    return s.cpu_seconds / max(1e-6, s.elapsed_seconds * s.cpu_slots)
 
 
 def _share(s: Summary, us: int) -> float:
-    return us / max(1, _elapsed_us(s) * s.workers)
+    return us / 1e6 / max(1e-6, s.elapsed_seconds * s.workers)

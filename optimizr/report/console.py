@@ -17,15 +17,23 @@ def to_text(summary: Summary) -> str:
     """Write the figures that matter most, a line a subject."""
     f = figures(summary)
     lines = [
+        ("runs", _runs(summary)),
         ("pictures", _pictures(f)),
         ("bytes", _bytes(summary, f)),
-        ("time", _time(f)),
+        ("time", _time(summary, f)),
         ("a picture", _a_picture(f)),
-        ("memory", _memory(f)),
+        ("memory", _memory(summary)),
         ("bound by", f["cpu_bound_analysis"]),
         *(("advice", text) for text in f["recommendations"]),
     ]
     return "\n".join(_line(label, text) for label, text in lines if text) + "\n"
+
+
+def _runs(s: Summary) -> str:
+    unfinished = max(1, s.runs) - s.finished_runs
+    if unfinished:
+        return f"{s.runs}, of which {unfinished} did not tell their end: still running, or killed"
+    return f"{s.runs} together" if s.runs > 1 else ""
 
 
 def _pictures(f: dict[str, Any]) -> str:
@@ -49,10 +57,11 @@ def _bytes(s: Summary, f: dict[str, Any]) -> str:
     )
 
 
-def _time(f: dict[str, Any]) -> str:
+def _time(s: Summary, f: dict[str, Any]) -> str:
+    cpu = f", CPU {f['cpu_utilization_percent']}%" if s.runs == 1 else ""
     return (
         f"{f['duration']}, {f['images_per_second']} pictures/s, "
-        f"{f['megapixels_per_second']} megapixels/s, CPU {f['cpu_utilization_percent']}%"
+        f"{f['megapixels_per_second']} megapixels/s{cpu}"
     )
 
 
@@ -65,10 +74,11 @@ def _a_picture(f: dict[str, Any]) -> str:
     )
 
 
-def _memory(f: dict[str, Any]) -> str:
-    if f["peak_memory_mb"] is None:
+def _memory(s: Summary) -> str:
+    if s.peak_rss_bytes is None:
         return ""
-    return f"{f['peak_memory_mb']:.0f} MiB peak of {f['memory_ceiling_mb']:.0f} MiB allowed"
+    allowed = f" of {format_size(s.memory_bytes)} allowed" if s.runs == 1 else ""
+    return f"{format_size(s.peak_rss_bytes)} peak{allowed}"
 
 
 def _line(label: str, text: object) -> str:

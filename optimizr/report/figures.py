@@ -33,16 +33,6 @@ def figures(summary: Summary) -> dict[str, Any]:
     return {figure.name: figure.of(summary) for figure in FIGURES}
 
 
-def elapsed_seconds(s: Summary) -> float:
-    """Give the time from the first event to the last, in seconds."""
-    return (s.end_us - s.start_us) / 1e6 if s.start_us is not None and s.end_us is not None else 0.0
-
-
-def cpu_seconds(s: Summary) -> float:
-    """Give the CPU time of the process, user and system."""
-    return (s.cpu_user_us + s.cpu_system_us) / 1e6
-
-
 def _ratio(part: float, whole: float, digits: int = 3) -> float:
     return round(part / whole, digits) if whole else 0.0
 
@@ -74,7 +64,7 @@ def _percentile_ms(percent: float) -> Callable[[Summary], float | None]:
 
 
 def _rate(amount: Callable[[Summary], float], digits: int = 2) -> Callable[[Summary], float]:
-    return lambda s: _ratio(amount(s), elapsed_seconds(s), digits)
+    return lambda s: _ratio(amount(s), s.elapsed_seconds, digits)
 
 
 def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
@@ -102,8 +92,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure("libvips_version", "of libvips", lambda s: s.run and s.run.libvips_version),
     Figure("start_time", "RFC 3339, UTC", lambda s: _time(s.start_us)),
     Figure("end_time", "RFC 3339, UTC", lambda s: _time(s.end_us)),
-    Figure("duration", "for people, as `3m25s`", lambda s: format_seconds(elapsed_seconds(s))),
-    Figure("duration_seconds", "from first event to last", lambda s: round(elapsed_seconds(s), 3)),
+    Figure("duration", "for people, as `3m25s`", lambda s: format_seconds(s.elapsed_seconds)),
+    Figure("duration_seconds", "from first event to last", lambda s: round(s.elapsed_seconds, 3)),
     Figure("interrupted", "ended before all pictures were done", lambda s: s.interrupted_runs > 0),
     Figure("exit_code", "of the process; the largest of several", lambda s: s.exit_code),
     Figure("runs", "runs in this summary", lambda s: s.runs),
@@ -188,20 +178,28 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "cpu_utilization_percent",
         "CPU time of what the slots could have used",
-        lambda s: _percent(cpu_seconds(s), elapsed_seconds(s) * s.cpu_slots),
+        lambda s: _percent(s.cpu_seconds, s.elapsed_seconds * s.cpu_slots),
     ),
-    Figure("workers", "pictures in flight at once", lambda s: s.workers),
-    Figure("cpu_slots", "pictures decoded and encoded at once", lambda s: s.cpu_slots),
+    Figure("workers", "pictures in flight at once; of several runs the sum", lambda s: s.workers),
     Figure(
-        "memory_ceiling_mb", "of the whole process: `pool.memory`", lambda s: _mb(s.memory_bytes)
+        "cpu_slots",
+        "pictures decoded and encoded at once; of several runs the sum",
+        lambda s: s.cpu_slots,
+    ),
+    Figure(
+        "memory_ceiling_mb",
+        "of the whole process: `pool.memory`; of several runs the sum",
+        lambda s: _mb(s.memory_bytes),
     ),
     Figure(
         "memory_budget_mb",
-        "the ceiling less the RSS after start-up",
+        "the ceiling less the RSS after start-up; of several runs the sum",
         lambda s: _mb(s.memory_budget_bytes),
     ),
     Figure(
-        "peak_memory_mb", "the kernel's high-water mark of RSS", lambda s: _mb(s.peak_rss_bytes)
+        "peak_memory_mb",
+        "the kernel's high-water mark of RSS; of several runs the largest",
+        lambda s: _mb(s.peak_rss_bytes),
     ),
     Figure(
         "peak_sys_memory_mb",
@@ -210,7 +208,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "memory_stable",
-        "RSS does not grow as the run goes on; null below 6 snapshots",
+        "RSS does not grow as the run goes on; null below 20 snapshots",
         memory_is_stable,
     ),
     Figure("memory_min_mb", "least RSS sampled", lambda s: _mb(s.min_rss_bytes)),

@@ -28,6 +28,7 @@ class Tree:
             if folder.problem is not None:
                 yield Item(folder.key, b"", problem=folder.problem)
             pictures = self._pictures(folder)
+            self.ignored += folder.ignored + len(folder.names) - len(pictures)
             prefix = folder.key + b"/" if folder.key else b""
             outputs = OutputNames(prefix, pictures, self._naming)
             for name in pictures:
@@ -45,9 +46,7 @@ class Tree:
     def _pictures(self, folder: Folder) -> list[bytes]:
         if self._only is not None:
             return folder.names  # asked for by name, so it is a picture whatever its name
-        pictures = [name for name in folder.names if is_picture(name)]
-        self.ignored += folder.ignored + len(folder.names) - len(pictures)
-        return pictures
+        return [name for name in folder.names if is_picture(name)]
 
     def _item(self, key: bytes, output: bytes) -> Item:
         try:

@@ -78,7 +78,7 @@ class LocalStore:
                 here = above | {(status.st_dev, status.st_ino)}
                 names, subdirectories, ignored = _scan(path, real_root, here)
             except OSError as error:
-                yield Folder(key, [], problem=_picture_error(error, Stage.LIST, "folder"))
+                yield Folder(key, [], problem=_folder_error(error))
                 continue
             yield Folder(key, names, ignored)
             prefix = key + b"/" if key else b""
@@ -89,7 +89,7 @@ class LocalStore:
         try:
             return _head(os.stat(self.path(key)))
         except OSError as error:
-            raise _picture_error(error, Stage.LIST, "file") from None
+            raise _file_error(error, Stage.LIST, self.path(key)) from None
 
     def get(self, key: bytes) -> tuple[bytes, Head]:
         """Read the whole file, and its version as it was after reading. Raises PictureError."""
@@ -97,7 +97,7 @@ class LocalStore:
             with open(self.path(key), "rb", buffering=0) as file:
                 return file.readall(), _head(os.fstat(file.fileno()))
         except OSError as error:
-            raise _picture_error(error, Stage.FETCH, "file") from None
+            raise _file_error(error, Stage.FETCH, self.path(key)) from None
 
     def put(self, key: bytes, data: bytes) -> None:
         """Write the whole file or nothing.
@@ -243,15 +243,25 @@ def _discard(path: bytes) -> None:
         return
 
 
-def _picture_error(error: OSError, stage: Stage, what: str) -> PictureError:
+def _folder_error(error: OSError) -> PictureError:
+    return PictureError(
+        Stage.LIST,
+        Reason.FOLDER_UNREADABLE,
+        f"expected a folder that can be listed, got: {_strerror(error)}; mend its permissions or "
+        "its disk, its pictures are not done",
+    )
+
+
+def _file_error(error: OSError, stage: Stage, path: bytes) -> PictureError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        came = "a link that leads nowhere" if os.path.islink(path) else "none: it is gone since"
         return PictureError(
-            stage, Reason.NOT_FOUND, f"expected a {what} that was listed, but it is gone"
+            stage, Reason.NOT_FOUND, f"expected the file that was listed, got {came}; bring it back"
         )
     return PictureError(
         stage,
         Reason.UNREADABLE,
-        f"expected a {what} that can be read, got: {_strerror(error)}; "
+        f"expected a file that can be read, got: {_strerror(error)}; "
         "mend its permissions or its disk",
     )
 
