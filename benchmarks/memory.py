@@ -1,7 +1,7 @@
 """The memory that one conversion takes against its estimate: `python -m benchmarks.memory`.
 
 Each kind is converted alone in a fresh process; the peak is the rise of the kernel's high-water
-mark (VmHWM) beside the input. The constants of `optimizr/convert/probe.py` come from here.
+mark (VmHWM) beside the input. The constants of `optimizr/convert/estimate.py` come from here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 import pyvips
 
 from optimizr import convert
-from optimizr.convert.probe import peak_bytes
 from optimizr.machine import peak_rss
 from tests.make_pictures import drawing, photo, with_alpha
 
@@ -57,13 +56,14 @@ def measure(path: str, quality: int) -> str:
     """Convert one file; give its row of the table. Run in a fresh process."""
     convert.start()
     warm = photo(64, 64).jpegsave_buffer()
-    convert.convert(warm, convert.Options(), convert.probe(warm))
+    options = convert.Options(quality=quality)
+    convert.convert(warm, convert.probe(warm, options), options)
     data = Path(path).read_bytes()
     before = peak_rss()
-    header = convert.probe(data)
-    convert.convert(data, convert.Options(quality=quality), header)
+    header = convert.probe(data, options)
+    convert.convert(data, header, options)
     peak = peak_rss() - before
-    estimate = peak_bytes(header, len(data), quality)
+    estimate = convert.peak_bytes(header, len(data), options)
     each = peak / header.pixels
     return f"{quality} | {peak >> 20} | {estimate >> 20} | {estimate / peak:.2f} | {each:.1f} |"
 

@@ -36,6 +36,7 @@ EVENT = ImageConverted(
     format="jpeg",
     width=1600,
     height=1200,
+    mode="lossy",
     input_bytes=700_000,
     output_bytes=250_000,
     fetch_ms=1.5,
@@ -52,13 +53,14 @@ def _libvips() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_probe(benchmark: Any, kind: str) -> None:
-    benchmark(convert.probe, KINDS[kind]())
+    benchmark(convert.probe, KINDS[kind](), convert.Options())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_convert(benchmark: Any, kind: str) -> None:
     data = KINDS[kind]()
-    benchmark(convert.convert, data, convert.Options(), convert.probe(data))
+    options = convert.Options()
+    benchmark(convert.convert, data, convert.probe(data, options), options)
 
 
 def test_store_put(benchmark: Any, tmp_path: Path) -> None:

@@ -12,8 +12,21 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from optimizr.units import Duration, Size
 
@@ -31,6 +44,14 @@ LogImages = Literal["all", "failed", "none"]
 """Which pictures that went well get a line of their own in the log."""
 
 
+Mode = Literal["lossy", "lossless", "near_lossless", "auto"]
+Preset = Literal["default", "picture", "photo", "drawing", "icon", "text"]
+Color = Literal["srgb", "keep"]
+Metadata = Literal["none", "keep"]
+Format = Literal["jpeg", "png", "gif", "webp", "tiff", "heif", "avif"]
+IfLarger = Literal["keep", "skip", "copy"]
+
+
 class Section(BaseModel):
     """A group of settings; unknown keys are errors."""
 
@@ -44,6 +65,17 @@ class WebpSettings(Section):
     """Quality of lossy encoding, 0 (smallest) to 100 (best)."""
     effort: int = Field(default=4, ge=0, le=6)
     """CPU spent on compression, 0 (fastest) to 6 (smallest)."""
+    mode: Mode = "lossy"
+    """`lossy`, `lossless`, `near_lossless` (then `quality` is how near, 100 is lossless), or
+    `auto`: lossy, but of PNGs with flat areas the smaller of lossy and lossless."""
+    alpha_quality: int = Field(default=100, ge=0, le=100)
+    """Quality of transparency, 0 to 100; 100 is lossless."""
+    preset: Preset = "default"
+    """Tunes lossy encoding to a kind of picture."""
+    sharp_yuv: bool = False
+    """Convert to YUV more exactly: sharper coloured edges, more CPU."""
+    exact: bool = False
+    """Keep the colours of pixels that are wholly transparent."""
 
 
 _PERCENTAGE = re.compile(r"(100(\.0+)?|\d{1,2}(\.\d+)?)%", re.ASCII)
@@ -73,12 +105,42 @@ MaxFailed = Annotated[
 """A count, or a percentage such as `1%`."""
 
 
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class ResizeSettings(Section):
+    """A box that pictures are made to fit into; never enlarged."""
+
+    max_width: int | None = Field(default=None, ge=1)
+    """Pixels of the upright picture."""
+    max_height: int | None = Field(default=None, ge=1)
+    """Pixels of the upright picture."""
+
+
+class PictureSettings(Section):
+    """How pictures are read."""
+
+    color: Color = "srgb"
+    """`srgb` converts colours to sRGB; `keep` keeps the numbers and the ICC profile."""
+    metadata: Metadata = "none"
+    """`none` drops all metadata; `keep` keeps EXIF and XMP, with the orientation reset."""
+    formats: Annotated[
+        tuple[Format, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)
+    ] = ("jpeg", "png")
+    """Formats that are read, of jpeg, png, gif, webp, tiff, heif, avif."""
+    resize: ResizeSettings = ResizeSettings()
+
+
 class PolicySettings(Section):
     """What is done in the cases where people differ."""
 
     naming: Naming = "replace"
     """`replace` turns a.jpg into a.webp (a.jpg.webp where that would clash), `append` into
     a.jpg.webp always."""
+    if_larger: IfLarger = "keep"
+    """What becomes of a WebP that is not smaller than its original: `keep` writes it anyway, `skip`
+    leaves no output, `copy` puts the original under its own name."""
     max_failed: MaxFailed = 0
     """How many pictures may fail before the exit code says so: a count, or a percentage of all
     pictures such as `1%`."""
@@ -107,6 +169,12 @@ class PoolSettings(Section):
 class LimitSettings(Section):
     """Where patience ends."""
 
+    max_pixels: int = Field(default=16383 * 16383, ge=1)
+    """Pixels of a picture, all frames together; larger ones are refused by their header."""
+    max_file_size: Size = ByteSize(1 << 30)
+    """Bytes of a picture's file; larger ones are not read."""
+    timeout: Duration = Field(default=timedelta(minutes=5), gt=timedelta())
+    """How long decoding and encoding one picture may take."""
     drain: Duration = timedelta(seconds=20)
     """How long pictures in flight may take to finish after the first SIGINT or SIGTERM."""
 
@@ -156,6 +224,7 @@ class Settings(BaseSettings):
     output: str = Field(min_length=1)
     """The directory that the WebPs go to; made if it is not there."""
     webp: WebpSettings = WebpSettings()
+    picture: PictureSettings = PictureSettings()
     policy: PolicySettings = PolicySettings()
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()

@@ -26,12 +26,19 @@ def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
         )
     if not os.access(path, os.R_OK):
         raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
-    if os.path.isdir(path):
-        store = LocalStore(path)
-        return store, Tree(store, settings.policy.naming)
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, only = os.path.abspath(path), None
+    if not os.path.isdir(path):
+        folder, name = os.path.split(folder)
+        only = os.fsencode(name)
+    _keep_apart(settings, folder)
     store = LocalStore(folder)
-    return store, Tree(store, settings.policy.naming, only=os.fsencode(name))
+    return store, Tree(
+        store,
+        settings.policy.naming,
+        settings.picture.formats,
+        copies=settings.policy.if_larger == "copy",
+        only=only,
+    )
 
 
 def open_output(settings: Settings) -> LocalStore:
@@ -45,6 +52,17 @@ def open_output(settings: Settings) -> LocalStore:
             f"output: expected a directory, got {path!r}, which is a file; name another"
         )
     return LocalStore(path)
+
+
+def _keep_apart(settings: Settings, folder: str) -> None:
+    """Refuse what would turn outputs into sources: each run would encode them once more."""
+    output = os.path.realpath(settings.output)
+    inside = os.path.commonpath([output, os.path.realpath(folder)]) == os.path.realpath(folder)
+    if inside and "webp" in settings.picture.formats:
+        raise ConfigError(
+            f"output: expected a directory outside of the input, got {settings.output!r}; with "
+            "webp among picture.formats, the WebPs in it would be sources of the next run"
+        )
 
 
 def _local(setting: str, value: str) -> str:

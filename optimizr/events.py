@@ -75,6 +75,10 @@ class ImageConverted(Event):
     """What the picture was, by content: `jpeg`, `png`."""
     width: int
     height: int
+    mode: str
+    """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
+    animation_dropped: bool | None = None
+    """True for an animated PNG, of which the default image was converted."""
     input_bytes: int
     output_bytes: int
     fetch_ms: float
@@ -92,7 +96,10 @@ class ImageSkipped(Event):
 
     key: str
     reason: str
+    """A stable code: `larger_skipped`, `larger_copied`, `webp_copied`."""
     input_bytes: int
+    output: str | None = None
+    """Where the original was copied to, if it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,17 @@ from contextlib import contextmanager
 
 from optimizr import convert
 from optimizr.config import Settings
-from optimizr.convert.probe import peak_bytes
+from optimizr.convert import Converted, Header, Options
 from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
-from optimizr.events import ImageConverted, ImageFailed, milliseconds
+from optimizr.events import ImageConverted, ImageFailed, ImageSkipped, milliseconds
 from optimizr.keys import to_text
 from optimizr.limits import Limits
 from optimizr.pool import Budget, Hold, OverBudget
 from optimizr.source import Item
 from optimizr.store import Store, Writer
 from optimizr.units import format_size
+
+Outcome = ImageConverted | ImageSkipped | ImageFailed
 
 
 class Stopwatch:
@@ -50,9 +52,11 @@ class Job:
         self._source = source
         self._output = output
         self._limits = limits
-        self._options = convert.Options(quality=settings.webp.quality, effort=settings.webp.effort)
+        self._options = _options(settings)
+        self._max_file_size = settings.limits.max_file_size
+        self._if_larger = settings.policy.if_larger
 
-    def __call__(self, item: Item) -> ImageConverted | ImageFailed:
+    def __call__(self, item: Item) -> Outcome:
         """Do one picture. Raises EnvironmentStop alone: any other error is this picture's."""
         watch = Stopwatch()
         try:
@@ -69,34 +73,57 @@ class Job:
             )
             return self._failed(item, watch, mistake, traceback.format_exc())
 
-    def _convert(self, item: Item, watch: Stopwatch) -> ImageConverted:
-        if item.problem is not None:
-            raise item.problem
+    def _convert(self, item: Item, watch: Stopwatch) -> Outcome:
+        self._refuse_early(item)
         limits = self._limits
         with self._reserve(limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
             with watch.lap(Stage.PROBE):
-                header = convert.probe(data)
-            peak = peak_bytes(header, len(data), self._options.quality)
+                header = convert.probe(data, self._options)
+            peak = convert.peak_bytes(header, len(data), self._options)
             with self._reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
                 with limits.slots.hold(1), watch.lap(Stage.CONVERT):
-                    webp = convert.convert(data, self._options, header).data
-                held.shrink(len(webp))
+                    made = convert.convert(data, header, self._options)
+                held.shrink(len(made.data))
+                skipped = self._not_worth_it(item, data, header, made, watch)
+                if skipped is not None:
+                    return skipped
                 with watch.lap(Stage.STORE):
-                    self._output.put(item.output, webp)
-        return ImageConverted(
-            key=to_text(item.key),
-            output=to_text(item.output),
-            format=header.format,
-            width=header.width,
-            height=header.height,
-            input_bytes=len(data),
-            output_bytes=len(webp),
-            fetch_ms=watch.ms(Stage.FETCH),
-            convert_ms=watch.ms(Stage.PROBE, Stage.CONVERT),
-            store_ms=watch.ms(Stage.STORE),
-            duration_ms=watch.ms(),
-        )
+                    self._output.put(item.output, made.data)
+        return _converted(item, len(data), header, made, watch)
+
+    def _refuse_early(self, item: Item) -> None:
+        if item.problem is not None:
+            raise item.problem
+        if item.size > self._max_file_size:
+            raise PictureError(
+                Stage.FETCH,
+                Reason.TOO_LARGE_FILE,
+                f"expected at most {format_size(self._max_file_size)}, got a file of "
+                f"{format_size(item.size)}; raise limits.max_file_size",
+            )
+
+    def _not_worth_it(
+        self, item: Item, data: bytes, header: Header, made: Converted, watch: Stopwatch
+    ) -> ImageSkipped | None:
+        """Do what `policy.if_larger` says of a WebP that is not smaller; None to write it.
+
+        A WebP that would not get smaller is taken as it is under `keep`: encoding it again would
+        only lose quality.
+        """
+        if len(made.data) < len(data):
+            return None
+        if self._if_larger == "skip":
+            return _skipped(item, len(data), "larger_skipped")
+        with watch.lap(Stage.STORE):
+            if self._if_larger == "copy":
+                if self._output.full_path(item.key) != self._source.full_path(item.key):
+                    self._output.put(item.key, data)
+                return _skipped(item, len(data), "larger_copied", item.key)
+            if header.format == "webp":
+                self._output.put(item.output, data)
+                return _skipped(item, len(data), "webp_copied", item.output)
+        return None
 
     def _fetch(self, item: Item, watch: Stopwatch) -> bytes:
         with watch.lap(Stage.FETCH):
@@ -138,3 +165,46 @@ class Job:
             duration_ms=watch.ms(),
             traceback=trace,
         )
+
+
+def _options(settings: Settings) -> Options:
+    webp, picture = settings.webp, settings.picture
+    return Options(
+        formats=picture.formats,
+        max_pixels=settings.limits.max_pixels,
+        timeout_seconds=settings.limits.timeout.total_seconds(),
+        color=picture.color,
+        metadata=picture.metadata,
+        max_width=picture.resize.max_width,
+        max_height=picture.resize.max_height,
+        **webp.model_dump(),
+    )
+
+
+def _converted(
+    item: Item, size: int, header: Header, made: Converted, watch: Stopwatch
+) -> ImageConverted:
+    return ImageConverted(
+        key=to_text(item.key),
+        output=to_text(item.output),
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        mode=made.mode,
+        animation_dropped=header.animation_dropped or None,
+        input_bytes=size,
+        output_bytes=len(made.data),
+        fetch_ms=watch.ms(Stage.FETCH),
+        convert_ms=watch.ms(Stage.PROBE, Stage.CONVERT),
+        store_ms=watch.ms(Stage.STORE),
+        duration_ms=watch.ms(),
+    )
+
+
+def _skipped(item: Item, size: int, reason: str, output: bytes | None = None) -> ImageSkipped:
+    return ImageSkipped(
+        key=to_text(item.key),
+        reason=reason,
+        input_bytes=size,
+        output=None if output is None else to_text(output),
+    )

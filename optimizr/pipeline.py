@@ -42,7 +42,7 @@ def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = No
     Raises ConfigError if a setting is wrong, and EnvironmentStop if nothing could be started.
     """
     stop = stop or Stop()
-    convert.start()
+    convert.start(settings.picture.formats)
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)

@@ -10,6 +10,7 @@ from optimizr import convert, endpoints
 from optimizr.config import Settings
 from optimizr.events import ImageConverted, RunPlanned, new_run_id
 from optimizr.job import Job
+from optimizr.keys import to_text
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
 from optimizr.source import Item
@@ -24,6 +25,10 @@ class Nowhere:
     def put(self, key: bytes, data: bytes) -> None:
         """Forget the data."""
 
+    def full_path(self, key: bytes) -> str:
+        """Name a place that no source is at."""
+        return f"nowhere:{to_text(key)}"
+
 
 def plan(settings: Settings, stop: Stop) -> RunPlanned:
     """Count the pictures, convert up to 20 of them into nothing, and estimate from these.
@@ -31,7 +36,7 @@ def plan(settings: Settings, stop: Stop) -> RunPlanned:
     The sample is drawn evenly from all pictures, and is the same each time. The estimate scales
     by bytes of input. Raises ConfigError and EnvironmentStop as `run` does.
     """
-    convert.start()
+    convert.start(settings.picture.formats)
     store, source = endpoints.open_input(settings)
     endpoints.open_output(settings)
     limits = Limits.of(settings.pool)

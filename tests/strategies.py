@@ -35,6 +35,8 @@ converted: st.SearchStrategy[Event] = st.builds(
     width=st.integers(1, 16383),
     height=st.integers(1, 16383),
     input_bytes=_sizes,
+    mode=st.sampled_from(["lossy", "lossless"]),
+    animation_dropped=st.sampled_from([None, True]),
     output_bytes=_sizes,
     fetch_ms=_times,
     convert_ms=_times,
@@ -53,7 +55,11 @@ failed: st.SearchStrategy[Event] = st.builds(
     traceback=st.none(),
 )
 skipped: st.SearchStrategy[Event] = st.builds(
-    ImageSkipped, key=_keys, reason=st.sampled_from(["up_to_date"]), input_bytes=_sizes
+    ImageSkipped,
+    key=_keys,
+    reason=st.sampled_from(["up_to_date"]),
+    input_bytes=_sizes,
+    output=st.none(),
 )
 _byte_fields = ("rss_bytes", "peak_rss_bytes", "system_bytes")
 _time_fields = (

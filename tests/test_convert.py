@@ -8,7 +8,7 @@ import pytest
 import pyvips
 
 from optimizr import convert
-from optimizr.convert.probe import MAX_SIDE, peak_bytes
+from optimizr.convert.options import MAX_SIDE
 from optimizr.errors import PictureError, Reason
 from tests.make_pictures import HOME, drawing, photo, with_alpha
 
@@ -17,7 +17,11 @@ ALL = sorted(path.relative_to(HOME) for path in HOME.rglob("*") if path.is_file(
 
 def to_webp(data: bytes, quality: int = 80, effort: int = 4) -> bytes:
     options = convert.Options(quality=quality, effort=effort)
-    return convert.convert(data, options, convert.probe(data)).data
+    return convert.convert(data, probe(data), options).data
+
+
+def probe(data: bytes) -> convert.Header:
+    return convert.probe(data, convert.Options())
 
 
 def pixels(data: bytes) -> pyvips.Image:
@@ -73,21 +77,21 @@ def test_quality_and_effort_reach_the_encoder() -> None:
 
 
 def test_what_a_file_is_its_content_decides() -> None:
-    assert convert.probe(drawing(9, 9).pngsave_buffer()).format == "png"
-    assert convert.probe(drawing(9, 9).jpegsave_buffer()).format == "jpeg"
+    assert probe(drawing(9, 9).pngsave_buffer()).format == "png"
+    assert probe(drawing(9, 9).jpegsave_buffer()).format == "jpeg"
 
 
 def test_the_header_tells_what_memory_depends_on() -> None:
-    plain = convert.probe(photo(64, 48).jpegsave_buffer())
+    plain = probe(photo(64, 48).jpegsave_buffer())
     assert (plain.width, plain.height, plain.has_alpha, plain.interlaced) == (64, 48, False, False)
-    assert convert.probe(photo(64, 48).jpegsave_buffer(interlace=True)).interlaced
-    assert convert.probe(drawing(64, 48).pngsave_buffer(interlace=True)).interlaced
-    assert convert.probe(with_alpha(drawing(64, 48)).pngsave_buffer()).has_alpha
+    assert probe(photo(64, 48).jpegsave_buffer(interlace=True)).interlaced
+    assert probe(drawing(64, 48).pngsave_buffer(interlace=True)).interlaced
+    assert probe(with_alpha(drawing(64, 48)).pngsave_buffer()).has_alpha
 
 
 def test_the_estimate_grows_with_what_takes_memory() -> None:
     def estimate(data: bytes, quality: int = 80) -> int:
-        return peak_bytes(convert.probe(data), len(data), quality)
+        return convert.peak_bytes(probe(data), len(data), convert.Options(quality=quality))
 
     image = photo(800, 600)
     plain = estimate(image.jpegsave_buffer())
@@ -103,11 +107,11 @@ def test_the_estimate_grows_with_what_takes_memory() -> None:
         (b"", Reason.EMPTY_FILE),
         (b"just some text", Reason.NOT_A_PICTURE),
         (b"<html><body>404</body></html>", Reason.NOT_A_PICTURE),
-        (b"GIF89a" + bytes(20), Reason.NOT_A_PICTURE),
+        (b"GIF89a" + bytes(20), Reason.FORMAT_NOT_ENABLED),
         (b"\xff\xd8\xff\xe0" + bytes(50), Reason.CORRUPT),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), Reason.CORRUPT),
         (png_header(MAX_SIDE + 1, 1), Reason.TOO_LARGE_FOR_WEBP),
-        (png_header(65535, 65535), Reason.TOO_LARGE_FOR_WEBP),
+        (png_header(65535, 65535), Reason.TOO_MANY_PIXELS),
         (png_header(100, 100), Reason.CORRUPT),
     ],
     ids=["empty", "text", "html", "gif", "jpeg head", "png head", "wide", "bomb", "no pixels"],

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizr.config import Naming
-from optimizr.source.names import OutputNames, is_picture
+from optimizr.config import Format, Naming
+from optimizr.convert.formats import FORMATS
+from optimizr.source.names import EXTENSIONS, OutputNames, extensions, is_picture
 
 # Few letters, so that names clash in every way that they can.
 NAMES = st.lists(
@@ -98,4 +100,19 @@ def test_pictures_are_known_by_extension_in_any_case(name: bytes) -> None:
 
 @pytest.mark.parametrize("name", [b"a.webp", b"jpg", b".jpg", b"a.jpg.txt", b"a.jpg "])
 def test_other_names_are_no_pictures(name: bytes) -> None:
-    assert not is_picture(name)
+    assert not is_picture(name, extensions(["jpeg", "png"]))
+
+
+def test_every_format_that_can_be_enabled_has_extensions_and_a_loader() -> None:
+    assert set(EXTENSIONS) == set(get_args(Format)) == set(FORMATS)
+
+
+@given(NAMES, BOTH)
+def test_under_copies_no_output_is_another_pictures_own_name(
+    names: list[bytes], naming: Naming
+) -> None:
+    names = [*names, *(name + b".webp" for name in names[:3])]
+    made = OutputNames(b"", names, naming, copies=True)
+    for name in names:
+        assert fold(made.of(name)) not in {fold(other) for other in names if other != name}
+    assert len({fold(made.of(name)) for name in names}) == len(names)

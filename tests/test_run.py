@@ -259,7 +259,7 @@ def test_console_format_prints_a_report_and_verbose_adds_a_line_a_picture(
     assert quiet.stdout.startswith("pictures    4 converted, 1 failed")
     assert all(len(line) <= 80 for line in quiet.stdout.splitlines())
     assert quiet.stderr.count("\n") == 1
-    assert "failed bad%1B[31m.png: expected a JPEG or a PNG" in quiet.stderr
+    assert "failed bad%1B[31m.png: expected a picture (jpeg or png)" in quiet.stderr
     loud = optimizr(*run, "--log-format", "console", "--verbose")
     assert loud.stderr.count(" -> ") == 2 * 4
     assert loud.stderr.count("pictures in flight") == 2

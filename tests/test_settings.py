@@ -194,4 +194,5 @@ def test_what_is_told_of_a_url_holds_no_secret(url: str, told: str) -> None:
 
 def test_redacted_settings_are_plain_json() -> None:
     dumped = json.loads(json.dumps(parse().redacted()))
-    assert dumped["limits"] == {"drain": "20s"}
+    assert dumped["limits"]["drain"] == "20s"
+    assert dumped["limits"]["timeout"] == "5m"

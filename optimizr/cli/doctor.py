@@ -50,11 +50,12 @@ def _libvips(mend: list[str]) -> bool:
     from optimizr.convert import check  # only where libvips is there
 
     _say("libvips", convert.version())
-    missing = check.missing()
-    _say("codecs", f"missing: {', '.join(missing)}" if missing else "jpeg, png in; webp out")
-    if missing:
-        mend.append("install a libvips with these codecs: pip install 'pyvips[binary]'")
-    return not missing
+    readable = check.readable()
+    _say("codecs", f"reads {', '.join(readable)}; writes {'webp' * check.can_write() or 'nothing'}")
+    works = {"jpeg", "png"} <= set(readable) and check.can_write()
+    if not works:
+        mend.append("install a libvips with JPEG, PNG and WebP: pip install 'pyvips[binary]'")
+    return works
 
 
 def _cpus(machine: Machine, mend: list[str]) -> None:

@@ -6,20 +6,25 @@ import time
 
 import pyvips
 
-from optimizr.convert.encode import Options, encode
-from optimizr.convert.vips import LOADERS
+from optimizr.convert.encode import encode
+from optimizr.convert.formats import FORMATS
+from optimizr.convert.options import Options
 
 _SIDE = 2048
 
 
-def missing() -> list[str]:
-    """Name what optimizr needs and this libvips was built without."""
-    needed = {**LOADERS, "webp": "webpsave_buffer"}
-    return [
-        format_
-        for format_, operation in needed.items()
-        if not pyvips.type_find("VipsOperation", operation)
-    ]
+def readable() -> list[str]:
+    """Name the formats that this libvips can read."""
+    return [name for name, known in FORMATS.items() if _has(known.operation)]
+
+
+def can_write() -> bool:
+    """Tell whether this libvips can write WebP."""
+    return _has("webpsave_buffer")
+
+
+def _has(operation: str) -> bool:
+    return bool(pyvips.type_find("VipsOperation", operation))
 
 
 def encode_speed() -> float:
@@ -29,5 +34,5 @@ def encode_speed() -> float:
     picture = (ramp.bandjoin(ramp[0]) + noise).cast("uchar").copy(interpretation="srgb")
     picture = picture.copy_memory()
     start = time.perf_counter()
-    encode(picture, Options())
+    encode(picture, Options(), "lossy")
     return _SIDE * _SIDE / 1e6 / (time.perf_counter() - start)

@@ -1,29 +1,65 @@
-"""From bytes to pixels, as a libvips pipeline that has not run yet."""
+"""From bytes to pixels as they shall be: right colours, upright, fitted.
+
+Of an upright picture nothing has run yet; one that is not must be in memory to be turned.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from optimizr.convert import colour
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.options import Options
+from optimizr.convert.probe import Header
 from optimizr.convert.vips import load
 
-
-def sniff(data: bytes) -> str | None:
-    """Tell the format by the first bytes; None for what is not read here."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    return None
+_JPEG_SHRINKS = (8, 4, 2)
+"""What libjpeg can divide sides by while it decodes, which saves most of the work."""
 
 
-def decode(data: bytes) -> Any:
-    """Open a picture so that a damaged one fails and one that only makes its decoder warn does not.
+def decode(data: bytes, header: Header, options: Options, deadline: Deadline) -> Any:
+    """Open a picture and give it as the WebP shall show it. Raises VipsError."""
+    width, height = header.fitted(options)
+    image = load(data, header.format, **_shrink_on_load(header, width))
+    image = colour.to_output(image, data, header.format, options.color)
+    if (width, height) != (header.width, header.height):
+        image = _fit(image, header, width, height)
+    if header.is_turned:
+        image = deadline.watch(image).copy_memory().autorot()
+    return image
 
-    Raises VipsError.
-    """
-    return load(data, sniff(data) or "", fail_on="error")
+
+def _shrink_on_load(header: Header, width: int) -> dict[str, int]:
+    if header.format != "jpeg":
+        return {}
+    for shrink in _JPEG_SHRINKS:
+        if header.width >= width * shrink:
+            return {"shrink": shrink}
+    return {}
+
+
+def _fit(image: Any, header: Header, width: int, height: int) -> Any:
+    """Make the picture smaller; alpha is premultiplied meanwhile, so that edges do not darken."""
+    if header.pages == 1:
+        return image.thumbnail_image(width, height=height, size="force", no_rotate=True)
+    pages = [
+        page.thumbnail_image(width, height=height, size="force", no_rotate=True)
+        for page in image.copy_memory().pagesplit()
+    ]
+    return pages[0].pagejoin(pages[1:])
 
 
 def end_is_missing(data: bytes, format_: str) -> bool:
-    """Tell whether a picture lacks its end marker: JPEG's EOI, PNG's IEND chunk."""
-    return (b"\xff\xd9" if format_ == "jpeg" else b"IEND") not in data[-65536:]
+    """Tell whether a picture lacks its end marker: JPEG's EOI, PNG's IEND chunk, GIF's trailer.
+
+    False for formats that have none, or say their length at the beginning.
+    """
+    if format_ == "jpeg":
+        return b"\xff\xd9" not in data[-65536:]
+    if format_ == "png":
+        return b"IEND" not in data[-65536:]
+    if format_ == "gif":
+        return not data.rstrip(b"\0").endswith(b";")
+    if format_ == "webp":
+        return len(data) < int.from_bytes(data[4:8], "little") + 8
+    return False

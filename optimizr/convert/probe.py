@@ -1,32 +1,15 @@
-"""What a picture is, from its header alone, and the memory that converting it will take."""
+"""What a picture is, from its header alone; what is refused, is refused here, before decoding."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from optimizr.convert.decode import sniff
+from optimizr.convert import png
+from optimizr.convert.formats import FORMATS, sniff
+from optimizr.convert.options import MAX_SIDE, Options
 from optimizr.convert.vips import VipsError, load
 from optimizr.errors import PictureError, Reason, Stage
-
-MAX_SIDE = 16383
-"""The longest side that WebP can hold, in pixels (libwebp's WEBP_MAX_DIMENSION)."""
-
-# Bytes a pixel, measured as the rise of VmHWM over one conversion of 24 megapixels with libvips
-# 8.18 and libwebp 1.6 (benchmarks/memory.py measures them again).
-_FRAME = 5.0
-"""A flat picture: webpsave's frame of RGB (3), libwebp's planes of YUV (1.5), its records."""
-_ALPHA = 36.0
-"""More for transparency: a frame of four bands and a lossless alpha plane."""
-_TOKENS_AT_80 = 19.0
-"""More for noise at quality 80, the most that libwebp's tokens and the output take."""
-_TOKENS_PER_INPUT_BYTE = 18.0
-"""The same by input at quality 80: a picture with little in it compresses well, has few tokens."""
-_INTERLACED_PNG = 3.5
-"""More for an interlaced PNG, which is decoded as a whole."""
-_PROGRESSIVE_JPEG = 6.5
-"""More for a progressive JPEG, whose coefficients are kept (2 bytes each, 3 a pixel at most)."""
-_FIXED = 4 << 20
-"""Line buffers, contexts and what malloc keeps, whatever the picture's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +17,49 @@ class Header:
     """What the header says."""
 
     format: str
-    """`jpeg` or `png`, by content."""
+    """A name of `convert.formats.FORMATS`, by content."""
     width: int
+    """Pixels, as stored: not turned yet."""
     height: int
+    """Of one frame."""
+    pages: int
+    """Frames that are read: more than 1 for animations."""
+    orientation: int
+    """EXIF's, 1 (upright) to 8."""
     has_alpha: bool
     interlaced: bool
     """A progressive JPEG or an interlaced PNG: it cannot be decoded as a stream."""
+    animation_dropped: bool
+    """Animated, but only its default image is read: an APNG."""
 
     @property
     def pixels(self) -> int:
-        """Of the whole picture."""
-        return self.width * self.height
+        """Of all frames."""
+        return self.width * self.height * self.pages
+
+    @property
+    def is_turned(self) -> bool:
+        """Tell whether it must be turned to be upright."""
+        return self.orientation > 1 and self.pages == 1
+
+    def fitted(self, options: Options) -> tuple[int, int]:
+        """Give width and height as stored, scaled to fit the bounds of the upright picture."""
+        bounds = (options.max_width or self.width, options.max_height or self.height)
+        if self.is_turned and self.orientation >= 5:  # lies on its side
+            bounds = (options.max_height or self.width, options.max_width or self.height)
+        scale = min(1.0, bounds[0] / self.width, bounds[1] / self.height)
+        return max(1, round(self.width * scale)), max(1, round(self.height * scale))
 
 
-def probe(data: bytes) -> Header:
+def probe(data: bytes, options: Options) -> Header:
     """Read the header.
 
-    Raises PictureError: `empty_file`, `not_a_picture`, `corrupt` or `too_large_for_webp`.
+    Raises PictureError: `empty_file`, `not_a_picture`, `format_not_enabled`, `corrupt`,
+    `too_many_pixels` or `too_large_for_webp`.
     """
-    if not data:
-        raise PictureError(
-            Stage.PROBE,
-            Reason.EMPTY_FILE,
-            "expected a picture, got a file of 0 bytes; fetch the original again",
-        )
-    format_ = sniff(data)
-    if format_ is None:
-        raise PictureError(
-            Stage.PROBE,
-            Reason.NOT_A_PICTURE,
-            f"expected a JPEG or a PNG, got a file that begins with {data[:8]!r}; "
-            "delete it, or fetch the original again",
-        )
+    format_ = _format(data, options)
     try:
-        image = load(data, format_)
+        header = _header(load(data, format_), data, format_)
     except VipsError:
         raise PictureError(
             Stage.PROBE,
@@ -75,30 +67,65 @@ def probe(data: bytes) -> Header:
             f"expected the header of a {format_}, got one that cannot be read; "
             "fetch the original again",
         ) from None
-    if max(image.width, image.height) > MAX_SIDE:
+    _check_size(header, options)
+    return header
+
+
+def _format(data: bytes, options: Options) -> str:
+    if not data:
+        raise PictureError(
+            Stage.PROBE,
+            Reason.EMPTY_FILE,
+            "expected a picture, got a file of 0 bytes; fetch the original again",
+        )
+    expected = " or ".join(options.formats)
+    format_ = sniff(data)
+    if format_ is None:
+        raise PictureError(
+            Stage.PROBE,
+            Reason.NOT_A_PICTURE,
+            f"expected a picture ({expected}), got a file that begins with {data[:8]!r}; "
+            "delete it, or fetch the original again",
+        )
+    if format_ not in options.formats:
+        raise PictureError(
+            Stage.PROBE,
+            Reason.FORMAT_NOT_ENABLED,
+            f"expected {expected}, got a {format_}; add it to picture.formats",
+        )
+    return format_
+
+
+def _header(image: Any, data: bytes, format_: str) -> Header:
+    pages = _number(image, "n-pages", 1) if FORMATS[format_].animates else 1
+    return Header(
+        format=format_,
+        width=image.width,
+        height=_number(image, "page-height", image.height),
+        pages=max(1, pages),
+        orientation=_number(image, "orientation", 1),
+        has_alpha=bool(image.hasalpha()),
+        interlaced=bool(_number(image, "interlaced", 0)),
+        animation_dropped=format_ == "png" and png.is_animated(data),
+    )
+
+
+def _check_size(header: Header, options: Options) -> None:
+    size = f"{header.width}x{header.height}" + (f"x{header.pages}" if header.pages > 1 else "")
+    if header.pixels > options.max_pixels:
+        raise PictureError(
+            Stage.PROBE,
+            Reason.TOO_MANY_PIXELS,
+            f"expected at most {options.max_pixels} pixels, got {size}; raise limits.max_pixels",
+        )
+    if max(header.fitted(options)) > MAX_SIDE:
         raise PictureError(
             Stage.PROBE,
             Reason.TOO_LARGE_FOR_WEBP,
             f"expected sides of at most {MAX_SIDE} pixels, which is all that WebP can hold, "
-            f"got {image.width}x{image.height}",
+            f"got {size}; set picture.resize.max_width and max_height",
         )
-    return Header(
-        format=format_,
-        width=image.width,
-        height=image.height,
-        has_alpha=bool(image.hasalpha()),
-        interlaced=bool(image.get_typeof("interlaced") and image.get("interlaced")),
-    )
 
 
-def peak_bytes(header: Header, input_bytes: int, quality: int) -> int:
-    """Estimate the memory that converting takes at its peak, beside the input, in bytes."""
-    finest = max(0, quality - 80) / 20
-    noise = min(
-        _TOKENS_AT_80 * (0.5 + quality / 160 + finest / 2) * header.pixels,
-        _TOKENS_PER_INPUT_BYTE * (1 + 1.7 * finest) * input_bytes,
-    )
-    each = _FRAME + _ALPHA * header.has_alpha
-    if header.interlaced:
-        each += _PROGRESSIVE_JPEG if header.format == "jpeg" else _INTERLACED_PNG
-    return int(each * header.pixels + noise + _FIXED)
+def _number(image: Any, name: str, default: int) -> int:
+    return int(image.get(name)) if image.get_typeof(name) else default

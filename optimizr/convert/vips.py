@@ -2,19 +2,17 @@
 
 One thread a picture: the pool runs many pictures at once, which uses the CPUs better than many
 threads on one. No operation cache: no two pictures are the same, and it would keep memory that
-the budget does not know of. Only the loaders of JPEG and PNG are open, so that bytes from
-strangers reach no other decoder.
+the budget does not know of. Only the loaders of formats that are enabled are open, so that bytes
+from strangers reach no other decoder.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterable
 from typing import Any
 
+from optimizr.convert.formats import FORMATS
 from optimizr.errors import EnvironmentStop
-
-LOADERS = {"jpeg": "jpegload_buffer", "png": "pngload_buffer"}
-"""Which libvips operation reads which format."""
 
 _missing: Exception | None = None
 try:
@@ -25,9 +23,11 @@ else:
     VipsError: type[Exception] = pyvips.Error
 
 
-@cache
-def start() -> None:
-    """Set libvips up; further calls do nothing. Raises EnvironmentStop if it cannot be loaded."""
+def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
+    """Set libvips up for the process, with the loaders of these formats open and no others.
+
+    Raises EnvironmentStop if libvips cannot be loaded.
+    """
     if _missing is not None:
         raise EnvironmentStop(
             "libvips_missing",
@@ -36,8 +36,8 @@ def start() -> None:
     pyvips.concurrency_set(1)
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)
-    for format_ in LOADERS:
-        pyvips.operation_block_set(f"VipsForeignLoad{format_.capitalize()}", False)
+    for name in formats:
+        pyvips.operation_block_set(FORMATS[name].loader, False)
 
 
 def version() -> str:
@@ -48,7 +48,29 @@ def version() -> str:
 def load(data: bytes, format_: str, **options: Any) -> Any:
     """Open a picture for streaming from top to bottom; only its header is read yet.
 
+    A damaged picture fails when it is decoded; one that only makes its decoder warn does not.
     Raises VipsError.
     """
-    loader = getattr(pyvips.Image, LOADERS[format_])
-    return loader(data, access="sequential", **options)
+    loader = FORMATS[format_]
+    if loader.animates:
+        options["n"] = -1
+    read = getattr(pyvips.Image, loader.operation)
+    return read(data, access="sequential", fail_on="error", **options)
+
+
+def blob(image: Any, name: str) -> bytes | None:
+    """Give a piece of metadata such as `icc-profile-data`; None if the picture has none."""
+    if not image.get_typeof(name):
+        return None
+    value: bytes = image.get(name)
+    return value
+
+
+def with_blob(image: Any, name: str, value: bytes | None) -> Any:
+    """Give the picture with a piece of metadata set, or removed for None."""
+    image = image.copy()
+    if value is not None:
+        image.set_type(pyvips.GValue.blob_type, name, value)
+    elif image.get_typeof(name):
+        image.remove(name)
+    return image

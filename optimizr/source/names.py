@@ -13,19 +13,34 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from optimizr.config import Naming
 
-EXTENSIONS = frozenset({b".jpg", b".jpeg", b".jpe", b".jfif", b".png", b".apng"})
-"""Names of JPEG and PNG files end so, in any letter case. What a file is, its content decides."""
+EXTENSIONS = {
+    "jpeg": (b".jpg", b".jpeg", b".jpe", b".jfif"),
+    "png": (b".png", b".apng"),
+    "gif": (b".gif",),
+    "webp": (b".webp",),
+    "tiff": (b".tif", b".tiff"),
+    "heif": (b".heic", b".heif", b".hif"),
+    "avif": (b".avif",),
+}
+"""How names of each format end, in any letter case. What a file is, its content decides."""
 
+
+def extensions(formats: Iterable[str]) -> frozenset[bytes]:
+    """Give the endings of the names of these formats."""
+    return frozenset(extension for name in formats for extension in EXTENSIONS[name])
+
+
+_ALL = extensions(EXTENSIONS)
 _HASH_DIGITS = 6
 
 
-def is_picture(name: bytes) -> bool:
+def is_picture(name: bytes, endings: Container[bytes] = _ALL) -> bool:
     """Tell whether a file is a picture by its name."""
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
+    return os.path.splitext(name)[1].lower() in endings
 
 
 class OutputNames:
@@ -34,14 +49,23 @@ class OutputNames:
     Keeps only what clashes: of a directory of a million files with no clash, nothing.
     """
 
-    def __init__(self, prefix: bytes, names: Iterable[bytes], naming: Naming) -> None:
-        """Take the directory's key, with a slash at its end unless empty, and its pictures."""
+    def __init__(
+        self, prefix: bytes, names: Iterable[bytes], naming: Naming, copies: bool = False
+    ) -> None:
+        """Take the directory's key, with a slash at its end unless empty, and its pictures.
+
+        With `copies`, a picture may also end under its own name (`if_larger: copy`).
+        """
         self._prefix = prefix
         self._naming = naming
         names = list(names)
         self._taken_stems = _clashing_stems(names)
         rivals = names if naming == "append" else self._rivals(names)
         self._taken_names = _repeated(map(_fold, rivals))
+        if copies:
+            # What a WebP called a.jpg.webp is copied to, a.jpg may not be appended to.
+            own = {os.path.splitext(name)[0] for name in names if _fold(name).endswith(".webp")}
+            self._taken_names |= {_fold(name) for name in own} & {_fold(name) for name in rivals}
         self._hashed = self._hash_names(names) if self._taken_names else {}
 
     def of(self, name: bytes) -> bytes:

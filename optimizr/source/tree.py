@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from optimizr.config import Naming
 from optimizr.errors import PictureError
 from optimizr.source import Item
-from optimizr.source.names import OutputNames, is_picture
+from optimizr.source.names import OutputNames, extensions, is_picture
 from optimizr.store import Folder, Store
 
 
 class Tree:
     """Items of a store that has folders, in the order of its listing."""
 
-    def __init__(self, store: Store, naming: Naming, only: bytes | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        naming: Naming,
+        formats: Iterable[str],
+        copies: bool = False,
+        only: bytes | None = None,
+    ) -> None:
         """With `only`, the tree holds the one file of that name and nothing else."""
         self._store = store
         self._naming = naming
+        self._endings = extensions(formats)
+        self._copies = copies
         self._only = only
         self.ignored = 0
         """Entries passed over so far: not pictures by name, or links that are not followed."""
@@ -30,7 +39,7 @@ class Tree:
             pictures = self._pictures(folder)
             self.ignored += folder.ignored + len(folder.names) - len(pictures)
             prefix = folder.key + b"/" if folder.key else b""
-            outputs = OutputNames(prefix, pictures, self._naming)
+            outputs = OutputNames(prefix, pictures, self._naming, self._copies)
             for name in pictures:
                 yield self._item(prefix + name, prefix + outputs.of(name))
 
@@ -46,7 +55,7 @@ class Tree:
     def _pictures(self, folder: Folder) -> list[bytes]:
         if self._only is not None:
             return folder.names  # asked for by name, so it is a picture whatever its name
-        return [name for name in folder.names if is_picture(name)]
+        return [name for name in folder.names if is_picture(name, self._endings)]
 
     def _item(self, key: bytes, output: bytes) -> Item:
         try:

@@ -40,6 +40,9 @@ class Writer(Protocol):
     def put(self, key: bytes, data: bytes) -> None:
         """Write the whole object or nothing. Raises PictureError or EnvironmentStop."""
 
+    def full_path(self, key: bytes) -> str:
+        """Name the object for people, as text that `optimizr.keys` reads back."""
+
 
 class Store(Writer, Protocol):
     """What the pipeline asks of a store."""
@@ -52,6 +55,3 @@ class Store(Writer, Protocol):
 
     def get(self, key: bytes) -> tuple[bytes, Head]:
         """Read the whole object. Raises PictureError."""
-
-    def full_path(self, key: bytes) -> str:
-        """Name the object for people, as text that `optimizr.keys` reads back."""

@@ -1,0 +1,68 @@
+"""An end for pictures that take too long.
+
+libvips stops a pipeline whose image is marked as killed: its loops look at the mark, and libwebp
+asks through a progress hook. One thread for the whole process looks after all conversions, so
+nothing is called back from inside libvips, which would wait for Python's lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Self
+
+_PERIOD_SECONDS = 0.1
+
+_active: set[Deadline] = set()
+_changed = threading.Condition()
+
+
+class Deadline:
+    """Kills what it watches once the time is up, for the length of a `with`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+        self._images: list[Any] = []
+        self.expired = False
+
+    def __enter__(self) -> Self:
+        _start_watchman()
+        with _changed:
+            _active.add(self)
+            _changed.notify()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _changed:
+            _active.discard(self)
+
+    def watch(self, image: Any) -> Any:
+        """Give a picture that can be killed, to evaluate in place of this one."""
+        image = image.copy()
+        image.set_progress(True)  # without, libvips does not look at the mark
+        self._images.append(image)
+        return image
+
+    def look(self) -> None:
+        """Kill what is watched if the time is up; again and again, since libvips clears marks."""
+        if time.monotonic() >= self._at:
+            self.expired = True
+            for image in self._images:
+                image.set_kill(True)
+
+
+def _start_watchman() -> None:
+    with _changed:
+        if not any(thread.name == "deadlines" for thread in threading.enumerate()):
+            threading.Thread(target=_watch, name="deadlines", daemon=True).start()
+
+
+def _watch() -> None:
+    while True:
+        with _changed:
+            while not _active:
+                _changed.wait()
+            deadlines = list(_active)
+        for deadline in deadlines:
+            deadline.look()
+        time.sleep(_PERIOD_SECONDS)

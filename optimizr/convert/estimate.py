@@ -1,0 +1,68 @@
+"""The memory that converting a picture takes at its peak, from its header.
+
+The constants are bytes a pixel, measured as the rise of VmHWM over one conversion with libvips
+8.18 and libwebp 1.6; `python -m benchmarks.memory` measures them again.
+"""
+
+from __future__ import annotations
+
+from optimizr.convert.formats import FORMATS
+from optimizr.convert.options import Options
+from optimizr.convert.probe import Header
+
+_FRAME = 5.0
+"""A flat picture: webpsave's frame of RGB (3), libwebp's planes of YUV (1.5), its records."""
+_ALPHA = 28.0
+"""More for transparency: a frame of four bands and a lossless alpha plane."""
+_SHARP_YUV = 11.0
+"""More for `sharp_yuv`, which works on 16-bit planes."""
+_LOSSLESS = 46.0
+"""A lossless encode in place of a lossy one: pixels, hash chains, references."""
+_TOKENS_AT_80 = 19.0
+"""More for noise at quality 80, the most that libwebp's tokens and the output take."""
+_TOKENS_PER_INPUT_BYTE = 18.0
+"""The same by input at quality 80: a picture with little in it compresses well, has few tokens."""
+_INTERLACED_PNG = 3.5
+"""More for an interlaced PNG, which is decoded as a whole."""
+_PROGRESSIVE_JPEG = 6.5
+"""More for a progressive JPEG, whose coefficients are kept (2 bytes each, 3 a pixel at most)."""
+_WHOLE = 9.0
+"""More for formats that are decoded as a whole: two frames of four bands."""
+_FIXED = 4 << 20
+"""Line buffers, contexts and what malloc keeps, whatever the picture's size."""
+
+
+def peak_bytes(header: Header, input_bytes: int, options: Options) -> int:
+    """Estimate the memory that converting takes at its peak, beside the input, in bytes."""
+    width, height = header.fitted(options)
+    # Of an animation one frame at a time is encoded; the others wait as bytes.
+    encoded = width * height
+    return int(
+        _decoding(header) * header.width * header.height
+        + _turning(header) * encoded
+        + _encoding(header, input_bytes, options) * encoded
+        + (4 * input_bytes if header.pages > 1 else 0)
+        + _FIXED
+    )
+
+
+def _decoding(header: Header) -> float:
+    if not FORMATS[header.format].streams:
+        return _WHOLE
+    if not header.interlaced:
+        return 0
+    return _PROGRESSIVE_JPEG if header.format == "jpeg" else _INTERLACED_PNG
+
+
+def _turning(header: Header) -> float:
+    return 3.0 + header.has_alpha if header.is_turned else 0
+
+
+def _encoding(header: Header, input_bytes: int, options: Options) -> float:
+    if options.mode != "lossy":
+        return _LOSSLESS + 3
+    finest = max(0, options.quality - 80) / 20
+    by_pixel = _TOKENS_AT_80 * (0.5 + options.quality / 160 + finest / 2)
+    by_input = _TOKENS_PER_INPUT_BYTE * (1 + 1.7 * finest) * input_bytes / header.pixels
+    each = _FRAME + min(by_pixel, by_input)
+    return each + _ALPHA * header.has_alpha + _SHARP_YUV * options.sharp_yuv
