@@ -19,7 +19,9 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -52,10 +54,28 @@ Format = Literal["jpeg", "png", "gif", "webp", "tiff", "heif", "avif"]
 IfLarger = Literal["keep", "skip", "copy"]
 
 
+def _check_path(value: str) -> str:
+    if not value or "\0" in value:
+        raise ValueError("a path")
+    return value
+
+
+Path = Annotated[str, AfterValidator(_check_path)]
+
+
 class Section(BaseModel):
     """A group of settings; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _tell_numbers_from_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `quality: true`, which Python would read as 1."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind is not bool:
+            raise ValueError("a value other than true or false")
+        return value
 
 
 class WebpSettings(Section):
@@ -197,7 +217,7 @@ class LogSettings(Section):
     """The least important event that is logged."""
     images: LogImages = "all"
     """Which pictures get a log line each: `all`, `failed` or `none`; failures always do."""
-    file: str | None = None
+    file: Path | None = None
     """A file that the events are appended to as well, one JSON object a line."""
 
 
@@ -219,9 +239,9 @@ class Settings(BaseSettings):
         title="optimizr settings",
     )
 
-    input: str = Field(min_length=1)
+    input: Path
     """Where the pictures are: a directory, or one file."""
-    output: str = Field(min_length=1)
+    output: Path
     """The directory that the WebPs go to; made if it is not there."""
     webp: WebpSettings = WebpSettings()
     picture: PictureSettings = PictureSettings()
@@ -253,7 +273,10 @@ def redact_url(text: str) -> str:
     """Take userinfo, query and fragment out of a URL; other text stays as it is."""
     if "://" not in text:
         return text
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return text.partition("://")[0] + "://"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 

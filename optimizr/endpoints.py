@@ -28,6 +28,10 @@ def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
         raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
     folder, only = os.path.abspath(path), None
     if not os.path.isdir(path):
+        if not os.path.isfile(path):
+            raise ConfigError(
+                f"input: expected a directory or a file, got {path!r}, which is a device or a pipe"
+            )
         folder, name = os.path.split(folder)
         only = os.fsencode(name)
     _keep_apart(settings, folder)

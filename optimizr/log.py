@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, TextIO
 
 import structlog
@@ -41,8 +42,9 @@ class JsonLog:
 
 
 def open_log_file(path: str) -> TextIO:
-    """Open `log.file` for appending. Raises ConfigError."""
+    """Open `log.file` for appending, in a folder that is made if need be. Raises ConfigError."""
     try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         return open(path, "a", encoding="utf-8")
     except OSError as error:
         raise ConfigError(

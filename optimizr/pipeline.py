@@ -39,7 +39,8 @@ def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = No
     event as it happens; set `stop.signal` from another thread to end early. The result's
     `exit_code` is what the command line program would exit with.
 
-    Raises ConfigError if a setting is wrong, and EnvironmentStop if nothing could be started.
+    Raises ConfigError if a setting is wrong, EnvironmentStop if nothing could be started, and what
+    `on_event` raised, once those in flight are done and the reports are written.
     """
     stop = stop or Stop()
     convert.start(settings.picture.formats)
@@ -59,6 +60,7 @@ def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = No
         )
 
     with (
+        closing(output),
         closing(Failures(output.path(FAILURES_NAME))) as failures,
         Monitor(settings.monitor.interval.total_seconds(), waits) as monitor,
     ):
@@ -115,7 +117,7 @@ class Recorder:
         for sink in self._sinks:
             try:
                 sink(event)
-            except EnvironmentStop as error:
+            except Exception as error:  # noqa: BLE001 - raised again once the reports are written
                 self._stop.error = self._stop.error or error
 
 
@@ -145,7 +147,9 @@ def _progress(summary: Summary) -> RunProgress:
 
 def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) -> RunFinished:
     exit_code, cause, message = ExitCode.DONE, None, None
-    if stop.error is not None:
+    lost_reader = isinstance(stop.error, EnvironmentStop) and stop.error.cause == "log_lost"
+    # Ctrl-C in a shell's pipeline ends the log's reader too: the signal is what happened.
+    if stop.error is not None and not (lost_reader and stop.signal is not None):
         cause = stop.error.cause if isinstance(stop.error, EnvironmentStop) else "internal_error"
         exit_code, message = ExitCode.ENVIRONMENT, str(stop.error)
     elif stop.signal is not None:

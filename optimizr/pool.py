@@ -138,6 +138,8 @@ class Pool(Generic[T, R]):
         self.waited = Waited()
         """Waiting for the source."""
         self.in_flight = 0
+        """Items taken whose results have not been yielded."""
+        self._closed = False
         self._work = work
         self._workers = workers
         self._lock = threading.Lock()
@@ -162,38 +164,64 @@ class Pool(Generic[T, R]):
                 name=f"worker-{number}",
                 daemon=True,  # an abandoned one must not keep the process
             ).start()
+        try:
+            yield from self._results_until_the_end(stop, drain_seconds)
+        finally:
+            self._closed = True
+
+    def _results_until_the_end(
+        self, stop: Stop, drain_seconds: float
+    ) -> Iterator[R | Exception | None]:
         running = self._workers
         deadline = math.inf
-        while running and time.monotonic() < deadline:
+        while running:
             if stop.requested and deadline == math.inf:
                 deadline = time.monotonic() + drain_seconds
             try:
                 result = self._results.get(timeout=_TICK_SECONDS)
             except queue.Empty:
+                if time.monotonic() >= deadline:
+                    return  # only once it is empty: what has been done is told
                 yield None
                 continue
             if isinstance(result, _End):
                 running -= 1
-            else:
-                yield result
+                continue
+            with self._lock:
+                self.in_flight -= 1
+            yield result
 
     def _serve(self, items: Iterator[T], stop: Stop) -> None:
         try:
             for item in self._take(items, stop):
-                try:
-                    self._results.put(self._work(item))
-                finally:
-                    with self._lock:
-                        self.in_flight -= 1
-        except Exception as error:  # noqa: BLE001 - handed to the caller of run
-            self._results.put(error)
+                self._deliver(self._try(item))
+        except Exception as error:  # noqa: BLE001 - the source's, handed to the caller of run
+            with self._lock:
+                self.in_flight += 1  # in place of the item that it would have given
+            self._deliver(error)
         finally:
-            self._results.put(_End())
+            self._deliver(_End())
+
+    def _try(self, item: T) -> R | Exception:
+        try:
+            return self._work(item)
+        except Exception as error:  # noqa: BLE001 - handed to the caller of run
+            return error
+
+    def _deliver(self, result: R | Exception | _End) -> None:
+        while not self._closed:  # a caller that has left reads no more
+            try:
+                self._results.put(result, timeout=_TICK_SECONDS)
+            except queue.Full:
+                continue
+            return
 
     def _take(self, items: Iterator[T], stop: Stop) -> Iterator[T]:
         """Pull items one by one; workers take turns, so the source need not be thread-safe."""
-        while not stop.requested:
+        while True:
             with self.waited.measure(), self._source_lock:
+                if stop.requested or self._closed:
+                    return
                 try:
                     item = next(items)
                 except StopIteration:

@@ -108,5 +108,5 @@ def _event(line: bytes) -> Event | None:
         # What stands before the brace is a collector's prefix, as `kubectl logs --prefix` adds.
         record = json.loads(line[line.index(b"{") :])
         return from_record(record) if isinstance(record, dict) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

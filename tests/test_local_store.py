@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,10 @@ from tests.conftest import as_nobody
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    store = LocalStore(str(tmp_path / "out"))
-    store.prepare()
-    return store
+def store(tmp_path: Path) -> Iterator[LocalStore]:
+    with closing(LocalStore(str(tmp_path / "out"))) as store:
+        store.prepare()
+        yield store
 
 
 def listing(root: Path) -> dict[bytes, list[bytes]]:
@@ -65,7 +67,8 @@ def test_the_next_start_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:
     own.mkdir(parents=True)
     (own / "tmp-0123456789ab").write_bytes(b"torn")
     (tmp_path / "out/a.webp").write_bytes(b"whole")
-    LocalStore(str(tmp_path / "out")).prepare()
+    with closing(LocalStore(str(tmp_path / "out"))) as store:
+        store.prepare()
     assert os.listdir(own) == []
     assert (tmp_path / "out/a.webp").read_bytes() == b"whole"
 
@@ -106,7 +109,8 @@ def test_a_sweep_removes_through_a_link_nothing_but_temporary_files(tmp_path: Pa
     precious = tmp_path / "precious"
     precious.write_text("mine")
     (own / "tmp-0").symlink_to(precious)
-    LocalStore(str(tmp_path / "out")).prepare()
+    with closing(LocalStore(str(tmp_path / "out"))) as store:
+        store.prepare()
     assert precious.read_text() == "mine"
 
 
@@ -178,11 +182,49 @@ def test_links_are_followed_inside_but_not_out_or_round(tmp_path: Path) -> None:
     assert sum(folder.ignored for folder in folders) == 5  # out, out.jpg, self.jpg, up twice
 
 
-def test_two_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
-    for name, other in (("a", "b"), ("b", "a")):
+def test_folders_that_link_to_each_other_are_seen_once_more_for_each_link(tmp_path: Path) -> None:
+    names = [f"{number}" for number in range(8)]
+    for name in names:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "link").symlink_to(tmp_path / other)
-    assert set(listing(tmp_path)) == {b"", b"a", b"a/link", b"b", b"b/link"}
+        for other in names:
+            (tmp_path / name / f"to {other}").symlink_to(tmp_path / other)
+    assert len(listing(tmp_path)) == 1 + 8 + 8 * 7  # 8 * 7 * 6 * ... if links were followed on
+
+
+def test_a_run_sweeps_nothing_while_another_one_is_alive(store: LocalStore, tmp_path: Path) -> None:
+    being_written = tmp_path / "out/.optimizr/tmp/tmp-0123456789ab"
+    being_written.write_bytes(b"half")
+    with closing(LocalStore(str(tmp_path / "out"))) as second:
+        second.prepare()
+    assert being_written.exists()
+    store.close()
+    with closing(LocalStore(str(tmp_path / "out"))) as third:
+        third.prepare()
+    assert not being_written.exists()
+
+
+def test_a_pipe_behind_a_link_fails_and_does_not_hang(store: LocalStore, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out/pipe")
+    with pytest.raises(PictureError) as caught:
+        store.get(b"pipe")
+    assert caught.value.reason is Reason.UNREADABLE
+    assert "a device or a pipe" in caught.value.message
+
+
+def test_folders_called_as_outputs_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "photo.WebP").mkdir()
+    assert next(iter(LocalStore(str(tmp_path)).folders())).webp_folders == [b"photo.WebP"]
+
+
+def test_an_output_that_may_not_be_written_to_is_a_mistake_told_at_once(tmp_path: Path) -> None:
+    with closing(LocalStore(str(tmp_path / "out"))) as store:
+        store.prepare()
+    code = (
+        "try: optimizr.store.local.LocalStore(sys.argv[1]).prepare()\n"
+        "except optimizr.errors.ConfigError as error: print(error)"
+    )
+    told = as_nobody(tmp_path, "optimizr.store.local", code, tmp_path / "out")
+    assert "expected a directory that can be written to" in told
 
 
 def test_pipes_and_sockets_are_not_read(tmp_path: Path) -> None:

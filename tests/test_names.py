@@ -79,6 +79,13 @@ def test_a_name_that_another_could_append_to_is_not_taken() -> None:
     assert outputs([b"photo.jpg", b"photo.jpg.png"]) == [b"photo.webp", b"photo.jpg.png.webp"]
 
 
+def test_a_name_that_a_subfolder_has_is_not_taken() -> None:
+    made = OutputNames(b"", [b"photo.png", b"b.png"], "replace", folders=[b"Photo.webp"])
+    assert (made.of(b"photo.png"), made.of(b"b.png")) == (b"photo.png.webp", b"b.webp")
+    made = OutputNames(b"", [b"a.png"], "append", folders=[b"a.png.webp"])
+    assert made.of(b"a.png") not in (b"a.png.webp", b"a.webp")
+
+
 def test_the_same_name_in_another_folder_gets_other_digits() -> None:
     twins = [b"a.jpg", b"A.JPG"]
     assert not set(outputs(twins, prefix=b"one/")) & set(outputs(twins, prefix=b"two/"))

@@ -194,5 +194,38 @@ def test_what_outlives_the_drain_is_abandoned() -> None:
     gate.set()
 
 
+def test_what_was_done_by_the_end_of_the_drain_is_told_however_slow_the_reader() -> None:
+    stop, done, lock = Stop(), 0, threading.Lock()
+
+    def work(number: int) -> int:
+        nonlocal done
+        with lock:
+            done += 1
+        return number
+
+    pool = Pool(work, 8)
+    outcomes = pool.run(iter(range(10_000)), stop, 0)
+    told = 0
+    for outcome in outcomes:
+        told += outcome is not None
+        if told == 20:
+            stop.signal = 2
+            time.sleep(0.05)
+    assert told == done
+    assert pool.in_flight == 0
+
+
+def test_a_caller_that_leaves_lets_the_workers_go() -> None:
+    before = threading.active_count()
+    pool: Pool[int, int] = Pool(abs, 4)
+    outcomes = pool.run(iter(range(10_000)), Stop(), 5)
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
 def test_an_empty_source_ends_at_once() -> None:
     assert results(Pool(lambda n: n, 4), []) == []

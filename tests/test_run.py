@@ -120,7 +120,8 @@ def test_an_empty_input_is_a_warning_and_exit_0(optimizr: Program, tmp_path: Pat
         (["none.yaml"], "config: expected a file that can be read"),
         (["--input", ".", "--output", "out", "--memory", "1MB"], "pool.memory: expected at least"),
         (["--input", "s3://a:b@bucket/x", "--output", "out"], "input: expected a path"),
-        (["--input", ".", "--output", "out", "--log.file", "no/where"], "log.file: expected"),
+        (["--input", ".", "--output", "o", "--log.file", "a file/x"], "log.file: expected"),
+        (["--input", "/dev/zero", "--output", "out"], "which is a device or a pipe"),
         (["--input", ".", "--output", "a file/below"], "output: expected a directory"),
     ],
 )
@@ -287,6 +288,65 @@ def test_the_library_gives_typed_results_and_the_same_events(tmp_path: Path) -> 
     assert (summary.converted_files, summary.failed_files, summary.exit_code) == (5, 1, 1)
     assert sum(isinstance(event, ImageConverted) for event in told) == 5
     assert told[-1].name == "run.finished"
+
+
+def test_a_callback_that_raises_ends_the_run_with_its_reports_and_is_raised(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path / "in", 30)
+
+    def tell(event: Event) -> None:
+        if event.name == "image.converted":
+            raise LookupError("of the caller")
+
+    settings = library.Settings(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
+    with pytest.raises(LookupError, match="of the caller"):
+        library.run(settings, on_event=tell)
+    summary = summary_of(tmp_path / "out")
+    assert summary["interrupted"] is True
+    assert summary["processed_files"] == len(list((tmp_path / "out").rglob("*.webp")))
+
+
+def test_names_are_told_in_utf8_whatever_the_locale(optimizr: Program, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    photo(20, 20).jpegsave(str(tmp_path / "in/\u00e9\u4e2d.jpg"))
+    done = optimizr(
+        *("run", "--input", tmp_path / "in", "--output", tmp_path / "out"),
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+    )
+    assert done.returncode == 0
+    assert [e["key"] for e in named(done.stdout, "image.converted")] == ["\u00e9\u4e2d.jpg"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_reason_to_fail(tmp_path: Path, closed: str) -> None:
+    fill(tmp_path / "in", 3)
+    run = f"'{sys.executable}' -m optimizr run --input in --output out {closed}"
+    done = subprocess.run(run, shell=True, cwd=tmp_path, env=clean_environment(), check=False)
+    assert done.returncode == 0
+    assert summary_of(tmp_path / "out")["processed_files"] == 3
+    assert not [path for path in (tmp_path / "in").rglob("*") if path.suffix == ".webp"]
+
+
+def test_a_log_file_that_outlives_stdout_has_the_whole_run(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 60, side=300)
+    command = " ".join(
+        [
+            f"'{sys.executable}' -m optimizr run --input in --output out",
+            "--log.file out/log | head -1",
+        ]
+    )
+    subprocess.run(command, shell=True, cwd=tmp_path, env=clean_environment(), check=False,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    report = json.loads(
+        subprocess.run(
+            [*COMMAND, "report", "out/log", "--json", "-"],
+            cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=True,
+        ).stdout
+    )  # fmt: skip
+    assert report == summary_of(tmp_path / "out")
 
 
 def test_asking_for_the_version_or_importing_loads_neither_libvips_nor_rich() -> None:

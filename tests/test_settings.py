@@ -104,7 +104,8 @@ def test_every_setting_has_a_flag() -> None:
         ([*BASE, "--quality"], "argument --webp.quality/--quality: expected one argument"),
         (["pictures", *BASE], "folders of pictures go to --input"),
         (["gone.yaml", *BASE], "expected a file that can be read, got 'gone.yaml'"),
-        (["--input", "", "--output", "o"], "input: expected"),
+        (["--input", "", "--output", "o"], "input: expected a value, got none"),
+        (["--input", "http://[foo", "--output", "o\0"], "output: expected a path"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_that_names_the_setting(args: list[str], said: str) -> None:
@@ -123,7 +124,8 @@ def test_a_mistake_is_one_sentence_that_names_the_setting(args: list[str], said:
         ("c.yaml", "webp.quality: 7", "write it nested, as webp: {quality: ...}"),
         ("c.yaml", "limits: {drain: .inf}", "limits.drain: expected a duration"),
         ("c.yaml", "limits: {drain: -5}", "limits.drain: expected a duration"),
-        ("c.yaml", "pool: {memory: true}", "pool.memory: expected a size"),
+        ("c.yaml", "pool: {memory: true}", "pool.memory: expected a value other than true"),
+        ("c.yaml", "webp: {quality: true}", "webp.quality: expected a value other than true"),
         ("c.yaml", "pool: {memory: -5}", "pool.memory: expected a size"),
         ("c.yaml", "- a list", "expected settings by name"),
         ("c.yaml", "webp: [", "expected yaml"),

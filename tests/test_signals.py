@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -162,6 +163,28 @@ def test_kill_9_leaves_no_torn_output_and_the_next_run_sweeps(
     assert exit_code == -signal.SIGKILL
     assert_whole(tmp_path / "out")
     assert_next_run_finishes(optimizr, slow_tree, tmp_path / "out")
+
+
+@pytest.mark.parametrize("more", ["| cat", "2>&1 | cat", "--log-format console 2>&1 | cat"])
+def test_ctrl_c_in_a_pipeline_whose_reader_dies_too_still_ends_as_interrupted(
+    slow_tree: Path, tmp_path: Path, more: str
+) -> None:
+    command = f"'{COMMAND[0]}' -m optimizr run --input '{slow_tree}' --output out --effort 6"
+    process = subprocess.Popen(
+        ["bash", "-c", f"{command} {more}; echo ${{PIPESTATUS[0]}} > code"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not list((tmp_path / "out").glob("*.webp")):
+        time.sleep(0.05)
+    # bash itself waits for its pipeline; the terminal would signal the whole group.
+    for child in psutil.Process(process.pid).children(recursive=True):
+        child.send_signal(signal.SIGINT)
+    process.wait(60)
+    assert (tmp_path / "code").read_text() == "130\n"
+    assert summary_of(tmp_path / "out")["interrupted"] is True
 
 
 def on_a_terminal(args: list[str], interrupt_at: bytes | None = None) -> tuple[int, str]:

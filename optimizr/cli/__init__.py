@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 
 from optimizr._version import __version__
-from optimizr.cli.stdout import write
+from optimizr.cli.stdout import complain, write
 from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
 
 COMMANDS = {
@@ -36,6 +37,7 @@ commands:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; give the exit code (see `optimizr.errors.ExitCode`)."""
+    _settle_streams()
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except ConfigError as error:
@@ -66,6 +68,17 @@ def _dispatch(argv: list[str]) -> int:
     return command(argv[1:])
 
 
+def _settle_streams() -> None:
+    """Write UTF-8 whatever the locale, and nowhere where a stream was closed by who started us."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # the next file opened would get its number
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+        elif number and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _forget_unwritten_output() -> None:
     """Flush stdout, or send what is left nowhere: Python would complain while it exits."""
     try:
@@ -75,5 +88,5 @@ def _forget_unwritten_output() -> None:
 
 
 def _say(error: Exception, code: ExitCode) -> int:
-    sys.stderr.write(f"optimizr: {error}\n")
+    complain(str(error))
     return code

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 from urllib.parse import quote
 
@@ -31,6 +32,17 @@ from optimizr.events import (
     RunSampled,
 )
 from optimizr.units import format_size
+
+
+class Terminal(Console):
+    """stderr; whoever has closed it is told no more, and the run goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        """Go quiet, where rich would end the process."""
+        self.quiet = True
 
 
 class Bar:
@@ -87,7 +99,8 @@ class Lines:
         """Print what is worth a line."""
         text = self._text(event)
         if text:
-            self._console.print(Text(_printable(text)), soft_wrap=True, highlight=False)
+            with suppress(OSError):
+                self._console.print(Text(_printable(text)), soft_wrap=True, highlight=False)
 
     def _text(self, event: Event) -> str:
         match event:

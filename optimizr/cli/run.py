@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TextIO
 
-from rich.console import Console
-
 from optimizr import endpoints, pipeline
-from optimizr.cli.console import Bar, Lines
+from optimizr.cli.console import Bar, Lines, Terminal
 from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
-from optimizr.cli.stdout import write
+from optimizr.cli.stdout import complain, write
 from optimizr.config import Settings
-from optimizr.errors import ExitCode
+from optimizr.errors import EnvironmentStop, ExitCode
 from optimizr.events import Event, RunPlanned, to_record
 from optimizr.log import JsonLog, open_log_file
 from optimizr.pipeline import Sink
@@ -39,14 +37,17 @@ def main(argv: list[str]) -> int:
         with _readers(settings, as_json, verbose) as on_event:
             summary = pipeline.run(settings, on_event, stop)
         if not as_json:
-            write(to_text(summary))
-    code = ExitCode.ENVIRONMENT if stop.error else ExitCode(summary.exit_code or 0)
-    if stop.error and as_json:
-        sys.stderr.write(f"optimizr: {stop.error}\n")
+            with suppress(BrokenPipeError):  # the exit code tells it all the same
+                write(to_text(summary))
+    code = ExitCode(summary.exit_code or 0)
+    if stop.error and code in (ExitCode.DONE, ExitCode.FAILURES):
+        code = ExitCode.ENVIRONMENT  # what was lost is the word of the end itself
+    if as_json and stop.error:
+        complain(str(stop.error))
     if summary.abandoned_files:
         os._exit(code)  # threads of abandoned pictures are still inside libvips
     if not summary.total_files and code is ExitCode.DONE:
-        sys.stderr.write(f"optimizr: warning: no pictures found in {settings.input!r}\n")
+        complain(f"warning: no pictures found in {settings.input!r}")
     return code
 
 
@@ -59,7 +60,9 @@ def _is_json(settings: Settings) -> bool:
 @contextmanager
 def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[Sink]:
     """Give what tells people and machines of events, for the length of a `with`."""
-    console = Console(stderr=True)
+    endpoints.open_output(settings)  # a mistake in it is told before a log is begun
+    _, counted = endpoints.open_input(settings)
+    console = Terminal()
     sinks: list[Sink] = []
     with ExitStack() as stack:
         if as_json:
@@ -71,14 +74,23 @@ def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[Sink]
             stack.callback(_close, file)
             sinks.append(JsonLog(file, settings.log))
         if console.is_terminal:
-            _, counted = endpoints.open_input(settings)
             sinks.append(stack.enter_context(Bar(console, counted.count)))
 
         def tell(event: Event) -> None:
-            for sink in sinks:
-                sink(event)
+            errors = [error for sink in sinks if (error := _told(sink, event))]
+            if errors:
+                raise errors[0]
 
         yield tell
+
+
+def _told(sink: Sink, event: Event) -> EnvironmentStop | None:
+    """Tell one reader; that it cannot go on must not keep the event from the others."""
+    try:
+        sink(event)
+    except EnvironmentStop as error:
+        return error
+    return None
 
 
 def _close(file: TextIO) -> None:

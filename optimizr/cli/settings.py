@@ -104,7 +104,7 @@ def load_config(path: str) -> dict[str, Any]:
         raise ConfigError(
             f"config: expected a file that can be read, got {path!r} ({error.strerror})"
         ) from None
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         flat = " ".join(str(error).split())
         raise ConfigError(f"config: expected {suffix[1:]} in {path!r}, got: {flat}") from None
     if loaded is not None and not isinstance(loaded, dict):

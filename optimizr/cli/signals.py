@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from optimizr.pool import Stop
@@ -21,15 +21,11 @@ def stopping(what_now: str) -> Iterator[Stop]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal is not None:
             if os.isatty(2):
-                os.write(2, _SHOW_CURSOR)
+                _say(_SHOW_CURSOR)
             os._exit(128 + number)
         stop.signal = number
         name = signal.Signals(number).name
-        # os.write: what a handler interrupts may be in the middle of a print.
-        os.write(
-            2,
-            f"\noptimizr: {name}: {what_now}; once more quits at once\n".encode(),
-        )
+        _say(f"\noptimizr: {name}: {what_now}; once more quits at once\n".encode())
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -37,3 +33,9 @@ def stopping(what_now: str) -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(text: bytes) -> None:
+    """Write past Python's streams: what a handler interrupts may be in the middle of a print."""
+    with suppress(OSError):
+        os.write(2, text)

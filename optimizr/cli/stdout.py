@@ -1,8 +1,9 @@
-"""Printing what a command was asked for."""
+"""Printing what a command was asked for, and what else is to say."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from optimizr.errors import EnvironmentStop
 
@@ -18,3 +19,10 @@ def write(text: str) -> None:
         raise EnvironmentStop(
             "stdout_lost", f"expected to write to stdout, got: {error.strerror}"
         ) from None
+
+
+def complain(text: str) -> None:
+    """Print a sentence to stderr; that nobody hears it is no error."""
+    with suppress(OSError):
+        sys.stderr.write(f"optimizr: {text}\n")
+        sys.stderr.flush()

@@ -50,18 +50,26 @@ class OutputNames:
     """
 
     def __init__(
-        self, prefix: bytes, names: Iterable[bytes], naming: Naming, copies: bool = False
+        self,
+        prefix: bytes,
+        names: Iterable[bytes],
+        naming: Naming,
+        copies: bool = False,
+        folders: Iterable[bytes] = (),
     ) -> None:
         """Take the directory's key, with a slash at its end unless empty, and its pictures.
 
-        With `copies`, a picture may also end under its own name (`if_larger: copy`).
+        With `copies`, a picture may also end under its own name (`if_larger: copy`). `folders` are
+        subfolders called *.webp: a copy of them stands in the output, so their names are taken.
         """
         self._prefix = prefix
         self._naming = naming
         names = list(names)
-        self._taken_stems = _clashing_stems(names)
+        reserved = self._reserved = {_fold(os.path.splitext(folder)[0]) for folder in folders}
+        self._taken_stems = _clashing_stems(names) | reserved
         rivals = names if naming == "append" else self._rivals(names)
         self._taken_names = _repeated(map(_fold, rivals))
+        self._taken_names |= reserved & {_fold(name) for name in rivals}
         if copies:
             # What a WebP called a.jpg.webp is copied to, a.jpg may not be appended to.
             own = {os.path.splitext(name)[0] for name in names if _fold(name).endswith(".webp")}
@@ -86,6 +94,7 @@ class OutputNames:
         Six digits, and more in the case that a name made so is another file's.
         """
         taken = {_fold(name) for name in names} | {_fold(os.path.splitext(n)[0]) for n in names}
+        taken |= self._reserved
         hashed: dict[bytes, bytes] = {}
         for name in sorted(names):
             if _fold(name) not in self._taken_names:

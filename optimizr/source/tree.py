@@ -39,7 +39,7 @@ class Tree:
             pictures = self._pictures(folder)
             self.ignored += folder.ignored + len(folder.names) - len(pictures)
             prefix = folder.key + b"/" if folder.key else b""
-            outputs = OutputNames(prefix, pictures, self._naming, self._copies)
+            outputs = OutputNames(prefix, pictures, self._naming, self._copies, folder.webp_folders)
             for name in pictures:
                 yield self._item(prefix + name, prefix + outputs.of(name))
 

@@ -7,7 +7,7 @@ concerns the store as a whole (full, gone, read-only) as EnvironmentStop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from optimizr.errors import PictureError
@@ -28,6 +28,8 @@ class Folder(NamedTuple):
     key: bytes
     """The directory's own key: empty for the root, else without a trailing slash."""
     names: list[bytes]
+    webp_folders: Sequence[bytes] = ()
+    """Subfolders whose names end as outputs do, so that no output may have them."""
     ignored: int = 0
     """Entries that are neither files nor directories, and links that are not followed."""
     problem: PictureError | None = None

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
 from collections.abc import Iterator
+from io import FileIO
 
 from optimizr import keys
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason, Stage
 from optimizr.store import Folder, Head
-
-OWN_FOLDER = b".optimizr"
-"""Holds what optimizr keeps for itself in an output; never a source of pictures."""
+from optimizr.store.walk import OWN_FOLDER, walk
 
 _TMP_PREFIX = b"tmp-"
+_PROBE = b"tmp-probe"
 
 _STORE_IS_LOST = {
     errno.ENOSPC: ("disk_full", "the disk is full; make room and run the same command again"),
@@ -43,16 +44,22 @@ class LocalStore:
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(os.fsencode(root))
         self._tmp = os.path.join(self._root, OWN_FOLDER, b"tmp")
+        self._lock: int | None = None
 
     def prepare(self) -> None:
-        """Make the directory fit for writing, and sweep what a killed run left behind.
+        """Make the directory fit for writing until `close`, and sweep what a killed run left.
 
         Raises ConfigError if it cannot be a directory of ours, EnvironmentStop if the file
         system cannot take it now.
         """
         try:
             os.makedirs(self._tmp, exist_ok=True)
-            self._sweep()
+            if self._is_alone():
+                self._sweep()
+            if not os.access(self._root, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            self.put(OWN_FOLDER + b"/tmp/" + _PROBE, b"")
+            os.unlink(os.path.join(self._tmp, _PROBE))
         except OSError as error:
             root = keys.to_text(self._root)
             if error.errno in _STORE_IS_LOST:
@@ -62,27 +69,15 @@ class LocalStore:
                 f"({_strerror(error)}); name another, or mend its permissions"
             ) from None
 
-    def folders(self) -> Iterator[Folder]:
-        """List depth first, each directory sorted by bytes; one directory is in memory at once.
+    def close(self) -> None:
+        """Let others sweep again; the store can still be used."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
-        Symlinks are followed where they stay below the root and do not lead back to a directory
-        that the walk is in.
-        """
-        real_root = os.path.realpath(self._root)
-        pending: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
-        while pending:
-            key, above = pending.pop()
-            path = os.path.join(self._root, key)
-            try:
-                status = os.stat(path)
-                here = above | {(status.st_dev, status.st_ino)}
-                names, subdirectories, ignored = _scan(path, real_root, here)
-            except OSError as error:
-                yield Folder(key, [], problem=_folder_error(error))
-                continue
-            yield Folder(key, names, ignored)
-            prefix = key + b"/" if key else b""
-            pending += [(prefix + name, here) for name in reversed(subdirectories)]
+    def folders(self) -> Iterator[Folder]:
+        """List depth first, each directory sorted by bytes; see `store.walk`."""
+        return walk(self._root)
 
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""
@@ -94,8 +89,15 @@ class LocalStore:
     def get(self, key: bytes) -> tuple[bytes, Head]:
         """Read the whole file, and its version as it was after reading. Raises PictureError."""
         try:
-            with open(self.path(key), "rb", buffering=0) as file:
-                return file.readall(), _head(os.fstat(file.fileno()))
+            # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+            number = os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(number, "rb", buffering=0) as file:
+                before = os.fstat(number)
+                if not stat.S_ISREG(before.st_mode):
+                    raise OSError(errno.EINVAL, "it is a device or a pipe")
+                # No more than was there: a file that grows is told by its version.
+                data = _read(file, before.st_size)
+                return data, _head(os.fstat(number))
         except OSError as error:
             raise _file_error(error, Stage.FETCH, self.path(key)) from None
 
@@ -108,11 +110,16 @@ class LocalStore:
         target = self.path(key)
         tmp = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
         try:
-            self._write_and_rename(tmp, target, data)
+            try:
+                _write(tmp, data)
+            except OSError as error:
+                raise self._lost(error) from None
+            self._move(tmp, target, data)
         except OSError as error:
+            raise self._put_error(error, key) from None
+        finally:
             with contextlib.suppress(OSError):  # the first error is the one to tell
                 _discard(tmp)
-            raise self._put_error(error, key) from None
 
     def full_path(self, key: bytes) -> str:
         """Give the absolute path, as text that `optimizr.keys` reads back."""
@@ -122,8 +129,7 @@ class LocalStore:
         """Give the absolute path, for what is written line by line and not put whole."""
         return os.path.join(self._root, key)
 
-    def _write_and_rename(self, tmp: bytes, target: bytes, data: bytes) -> None:
-        _write(tmp, data)
+    def _move(self, tmp: bytes, target: bytes, data: bytes) -> None:
         # After the write: a root that has gone must fail there, not be made anew here.
         os.makedirs(os.path.dirname(target), exist_ok=True)
         try:
@@ -134,10 +140,31 @@ class LocalStore:
             os.unlink(tmp)
             _write_across(tmp, target, data)
 
+    def _is_alone(self) -> bool:
+        """Tell whether no other run writes here, and let others know of this one.
+
+        Each run holds a shared lock on the folder until `close`; only who could have it alone may
+        sweep, for of another run that is alive the temporary files are not leftovers.
+        """
+        self.close()
+        self._lock = os.open(self._tmp, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alone = False
+        except OSError:  # a file system without locks
+            return True
+        else:
+            alone = True
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        return alone
+
     def _sweep(self) -> None:
         """Remove the temporary files of runs that were killed."""
         with os.scandir(self._tmp) as entries:
             for entry in entries:
+                if not entry.name.startswith(_TMP_PREFIX):
+                    continue
                 if entry.is_symlink():
                     elsewhere = os.readlink(entry.path)
                     if os.path.basename(elsewhere).startswith(b"." + _TMP_PREFIX):
@@ -163,55 +190,23 @@ class LocalStore:
         )
 
     def _lost(self, error: OSError) -> EnvironmentStop:
-        gone = ("output_gone", "the output directory is gone; bring it back and run it again")
-        cause, advice = _STORE_IS_LOST.get(error.errno or 0, gone)
+        other = ("output_gone", "the output directory is gone; bring it back and run it again")
+        if os.path.isdir(self._tmp):
+            other = ("output_unwritable", f"{_strerror(error)}; mend its permissions and run again")
+        cause, advice = _STORE_IS_LOST.get(error.errno or 0, other)
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
-
-
-def _scan(
-    path: bytes, real_root: bytes, above: frozenset[tuple[int, int]]
-) -> tuple[list[bytes], list[bytes], int]:
-    """Sort a directory's entries into files, subdirectories, and a count of what is neither."""
-    files: list[bytes] = []
-    directories: list[bytes] = []
-    ignored = 0
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_symlink() and not _may_follow(entry, real_root, above):
-                ignored += 1
-            elif _is_folder(entry):
-                if entry.name != OWN_FOLDER:
-                    directories.append(entry.name)
-            elif entry.is_symlink() or entry.is_file():
-                files.append(entry.name)  # also a link to nothing: reading it says so
-            else:
-                ignored += 1
-    return sorted(files), sorted(directories), ignored
-
-
-def _is_folder(entry: os.DirEntry[bytes]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link into what may not be looked at
-        return False
-
-
-def _may_follow(
-    entry: os.DirEntry[bytes], real_root: bytes, above: frozenset[tuple[int, int]]
-) -> bool:
-    """Tell whether a symlink stays below the root and does not lead back up."""
-    target = os.path.realpath(entry.path)
-    if os.path.commonpath([target, real_root]) != real_root:
-        return False
-    try:
-        status = os.stat(target)
-    except OSError as error:
-        return error.errno != errno.ELOOP
-    return not stat.S_ISDIR(status.st_mode) or (status.st_dev, status.st_ino) not in above
 
 
 def _head(status: os.stat_result) -> Head:
     return Head(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+
+
+def _read(file: FileIO, size: int) -> bytes:
+    parts = []
+    while size and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _write(path: bytes, data: bytes) -> None:
@@ -241,15 +236,6 @@ def _discard(path: bytes) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-
-
-def _folder_error(error: OSError) -> PictureError:
-    return PictureError(
-        Stage.LIST,
-        Reason.FOLDER_UNREADABLE,
-        f"expected a folder that can be listed, got: {_strerror(error)}; mend its permissions or "
-        "its disk, its pictures are not done",
-    )
 
 
 def _file_error(error: OSError, stage: Stage, path: bytes) -> PictureError:
