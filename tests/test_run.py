@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -189,6 +190,31 @@ def test_a_picture_that_would_need_more_than_the_budget_is_never_run(
     run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--memory", enough)
     assert optimizr(*run).returncode == 0
     assert (tmp_path / "out/small.webp").exists()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="one arena: needs glibc")
+@pytest.mark.parametrize("ceiling", ["160MiB", "256MiB"])
+def test_memory_stays_below_its_ceiling_over_pictures_of_many_sizes(
+    optimizr: Program, tmp_path: Path, ceiling: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(40):
+        side = 200 + number * 977 % 2200
+        image = photo(side, side * 3 // 4, number)
+        path = str(tmp_path / f"in/{number:02}")
+        if number % 4 == 0:
+            image.pngsave(f"{path}.png", compression=1)
+        else:
+            image.jpegsave(f"{path}.jpg", Q=90, interlace=number % 4 == 1)
+    done = optimizr(
+        *("run", "--input", tmp_path / "in", "--output", tmp_path / "out"),
+        *("--memory", ceiling, "--effort", "0", "--pool.cpus", "4", "--policy.max-failed", "100%"),
+    )
+    assert done.returncode == 0
+    summary = summary_of(tmp_path / "out")
+    assert summary["processed_files"] > 25
+    assert set(summary["failures_by_reason"]) <= {"too_large_for_memory"}
+    assert summary["peak_memory_mb"] <= summary["memory_ceiling_mb"]
 
 
 def test_the_log_may_leave_out_pictures_and_go_to_a_file(optimizr: Program, tmp_path: Path) -> None:

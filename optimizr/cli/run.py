@@ -11,6 +11,7 @@ from typing import TextIO
 
 from optimizr import endpoints, pipeline
 from optimizr.cli.console import Bar, Lines, Terminal
+from optimizr.cli.malloc import use_one_arena
 from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
@@ -27,6 +28,7 @@ from optimizr.units import format_seconds, format_size
 
 def main(argv: list[str]) -> int:
     """Convert, and tell of it."""
+    use_one_arena()
     settings, verbose, dry_run = Command().parse(argv)
     as_json = _is_json(settings)
     if dry_run:

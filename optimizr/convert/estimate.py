@@ -18,14 +18,14 @@ _SHARP_YUV = 11.0
 """More for `sharp_yuv`, which works on 16-bit planes."""
 _LOSSLESS = 46.0
 """A lossless encode in place of a lossy one: pixels, hash chains, references."""
-_TOKENS_AT_80 = 19.0
+_TOKENS_AT_80 = 20.0
 """More for noise at quality 80, the most that libwebp's tokens and the output take."""
-_TOKENS_PER_INPUT_BYTE = 18.0
+_TOKENS_PER_INPUT_BYTE = 20.0
 """The same by input at quality 80: a picture with little in it compresses well, has few tokens."""
 _INTERLACED_PNG = 3.5
 """More for an interlaced PNG, which is decoded as a whole."""
-_PROGRESSIVE_JPEG = 6.5
-"""More for a progressive JPEG, whose coefficients are kept (2 bytes each, 3 a pixel at most)."""
+_COEFFICIENT = 2.2
+"""More for each channel of a progressive JPEG, whose coefficients are kept until the end."""
 _WHOLE = 9.0
 """More for formats that are decoded as a whole: two frames of four bands."""
 _FIXED = 4 << 20
@@ -51,7 +51,7 @@ def _decoding(header: Header) -> float:
         return _WHOLE
     if not header.interlaced:
         return 0
-    return _PROGRESSIVE_JPEG if header.format == "jpeg" else _INTERLACED_PNG
+    return _COEFFICIENT * header.bands if header.format == "jpeg" else _INTERLACED_PNG
 
 
 def _turning(header: Header) -> float:

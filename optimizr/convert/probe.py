@@ -26,6 +26,8 @@ class Header:
     """Frames that are read: more than 1 for animations."""
     orientation: int
     """EXIF's, 1 (upright) to 8."""
+    bands: int
+    """Channels as stored, alpha included."""
     has_alpha: bool
     interlaced: bool
     """A progressive JPEG or an interlaced PNG: it cannot be decoded as a stream."""
@@ -104,6 +106,7 @@ def _header(image: Any, data: bytes, format_: str) -> Header:
         height=_number(image, "page-height", image.height),
         pages=max(1, pages),
         orientation=_number(image, "orientation", 1),
+        bands=image.bands,
         has_alpha=bool(image.hasalpha()),
         interlaced=bool(_number(image, "interlaced", 0)),
         animation_dropped=format_ == "png" and png.is_animated(data),
