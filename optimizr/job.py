@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -45,8 +46,12 @@ class Stopwatch:
         return milliseconds(sum(self.seconds[stage] for stage in stages or Stage))
 
 
+_GRACE_SECONDS = 5.0
+"""How long after its timeout a picture may take to be stopped."""
+
+
 class Job:
-    """Turns an item into its outcome. Called from many threads at once; keeps nothing."""
+    """Turns an item into its outcome. Called from many threads at once."""
 
     def __init__(self, source: Store, output: Writer, settings: Settings, limits: Limits) -> None:
         self._source = source
@@ -55,6 +60,8 @@ class Job:
         self._options = _options(settings)
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
+        self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
+        """By thread: what is being converted, and when it must have been stopped."""
 
     def __call__(self, item: Item) -> Outcome:
         """Do one picture. Raises EnvironmentStop alone: any other error is this picture's."""
@@ -82,7 +89,7 @@ class Job:
                 header = convert.probe(data, self._options)
             peak = convert.peak_bytes(header, len(data), self._options)
             with self._reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
-                with limits.slots.hold(1), watch.lap(Stage.CONVERT):
+                with limits.slots.hold(1), self._noted(item, watch), watch.lap(Stage.CONVERT):
                     made = convert.convert(data, header, self._options)
                 held.shrink(len(made.data))
                 skipped = self._not_worth_it(item, data, header, made, watch)
@@ -91,6 +98,29 @@ class Job:
                 with watch.lap(Stage.STORE):
                     self._output.put(item.output, made.data)
         return _converted(item, len(data), header, made, watch)
+
+    @contextmanager
+    def _noted(self, item: Item, watch: Stopwatch) -> Iterator[None]:
+        """Keep note of a conversion, so that others can see when it does not end."""
+        limit = time.monotonic() + self._options.timeout_seconds + _GRACE_SECONDS
+        self._converting[threading.get_ident()] = (item, watch, limit)
+        try:
+            yield
+        finally:
+            del self._converting[threading.get_ident()]
+
+    def overdue(self) -> list[tuple[Item, ImageFailed]]:
+        """Give what was to be stopped at its timeout and goes on all the same, as failed.
+
+        Some decoders look at nothing while they are at work. Such a thread cannot be stopped, only
+        left alone; its slot and its bytes stay taken.
+        """
+        now = time.monotonic()
+        return [
+            (item, self._failed(item, watch, convert.timeout(self._options)))
+            for item, watch, limit in list(self._converting.values())
+            if now > limit
+        ]
 
     def _refuse_early(self, item: Item) -> None:
         if item.problem is not None:

@@ -16,12 +16,14 @@ from optimizr import convert, endpoints, report
 from optimizr._version import __version__
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
-from optimizr.events import Event, RunFinished, RunProgress, RunStarted, new_run_id
-from optimizr.job import Job
+from optimizr.events import Event, ImageFailed, RunFinished, RunProgress, RunStarted, new_run_id
+from optimizr.job import Job, Outcome
 from optimizr.ledger.failures import Failures
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
+from optimizr.source import Item
+from optimizr.source.tree import Tree
 from optimizr.store.local import LocalStore
 from optimizr.summary import Summary, reduce
 
@@ -48,38 +50,39 @@ def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = No
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
     output.prepare()
-    pool = Pool(Job(store, output, settings, limits), limits.workers)
-
-    def waits() -> Waits:
-        return Waits(
-            source_seconds=pool.waited.seconds,
-            memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
-            slot_seconds=limits.slots.waited.seconds,
-            ignored_files=source.ignored,
-            in_flight=pool.in_flight,
-        )
-
+    job = Job(store, output, settings, limits)
+    pool = Pool(job, limits.workers)
+    interval = settings.monitor.interval.total_seconds()
     with (
         closing(output),
         closing(Failures(output.path(FAILURES_NAME))) as failures,
-        Monitor(settings.monitor.interval.total_seconds(), waits) as monitor,
+        Monitor(interval, lambda: _waits(pool, limits, source)) as monitor,
     ):
         record = Recorder([failures, on_event] if on_event else [failures], stop)
         record(_started(settings, limits))
         record(monitor.sample())
         for outcome in pool.run(source, stop, settings.limits.drain.total_seconds()):
             if isinstance(outcome, Exception):
-                stop.error = stop.error or outcome
+                stop.halt(outcome)
             elif outcome is not None:
                 record(outcome)
+            for failure in _given_up(job, pool, limits, stop):
+                record(failure)
             if monitor.due():
                 record(monitor.sample())
                 record(_progress(record.summary))
         record(monitor.sample())
         _finish(record, output, _finished(settings, record.summary, stop, pool.in_flight))
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
-        raise stop.error  # a mistake of ours: the reports are written, now it may be seen
+        raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return record.summary
+
+
+_SLOTS_LOST = EnvironmentStop(
+    "slots_lost",
+    "every CPU slot is held by a picture that cannot be stopped; look at those that failed as "
+    "timeout, move them away, and run the same command again",
+)
 
 
 class Recorder:
@@ -118,7 +121,25 @@ class Recorder:
             try:
                 sink(event)
             except Exception as error:  # noqa: BLE001 - raised again once the reports are written
-                self._stop.error = self._stop.error or error
+                self._stop.halt(error)
+
+
+def _given_up(job: Job, pool: Pool[Item, Outcome], limits: Limits, stop: Stop) -> list[ImageFailed]:
+    """Let go of pictures that go on long after their timeout; stop once no slot is left."""
+    failures = [failure for item, failure in job.overdue() if pool.give_up(item)]
+    if pool.given_up >= limits.slots.total:
+        stop.halt(_SLOTS_LOST)
+    return failures
+
+
+def _waits(pool: Pool[Item, Outcome], limits: Limits, source: Tree) -> Waits:
+    return Waits(
+        source_seconds=pool.waited.seconds,
+        memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
+        slot_seconds=limits.slots.waited.seconds,
+        ignored_files=source.ignored,
+        in_flight=pool.in_flight,
+    )
 
 
 def _started(settings: Settings, limits: Limits) -> RunStarted:

@@ -19,6 +19,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+WORKER = "worker-"
+"""How the names of the threads begin."""
 _TICK_SECONDS = 0.1
 """How soon a stop or a sample that is due is noticed while no result comes."""
 
@@ -121,6 +123,10 @@ class Stop:
         self.signal: int | None = None
         self.error: Exception | None = None
 
+    def halt(self, error: Exception) -> None:
+        """End because of an error; of several the first counts."""
+        self.error = self.error or error
+
     @property
     def requested(self) -> bool:
         """Tell whether anybody has wished so."""
@@ -131,6 +137,14 @@ class _End:
     """What a worker says last."""
 
 
+class _Worker:
+    """What one thread is at."""
+
+    def __init__(self) -> None:
+        self.item: object = None
+        self.given_up = False
+
+
 class Pool(Generic[T, R]):
     """Runs `work` over items on `workers` threads. Used once."""
 
@@ -139,9 +153,11 @@ class Pool(Generic[T, R]):
         """Waiting for the source."""
         self.in_flight = 0
         """Items taken whose results have not been yielded."""
+        self.given_up = 0
+        """Workers that will not come back; see `give_up`."""
         self._closed = False
+        self._crew = [_Worker() for _ in range(workers)]
         self._work = work
-        self._workers = workers
         self._lock = threading.Lock()
         self._source_lock = threading.Lock()
         # Bounded, so that outcomes do not pile up where their reader is slow.
@@ -157,11 +173,11 @@ class Pool(Generic[T, R]):
         `drain_seconds` to finish; what has not by then is abandoned (see `in_flight`).
         """
         iterator = iter(items)
-        for number in range(self._workers):
+        for number, worker in enumerate(self._crew):
             threading.Thread(
                 target=self._serve,
-                args=(iterator, stop),
-                name=f"worker-{number}",
+                args=(worker, iterator, stop),
+                name=f"{WORKER}{number}",
                 daemon=True,  # an abandoned one must not keep the process
             ).start()
         try:
@@ -172,9 +188,9 @@ class Pool(Generic[T, R]):
     def _results_until_the_end(
         self, stop: Stop, drain_seconds: float
     ) -> Iterator[R | Exception | None]:
-        running = self._workers
+        ended = 0
         deadline = math.inf
-        while running:
+        while ended + self.given_up < len(self._crew):
             if stop.requested and deadline == math.inf:
                 deadline = time.monotonic() + drain_seconds
             try:
@@ -185,22 +201,44 @@ class Pool(Generic[T, R]):
                 yield None
                 continue
             if isinstance(result, _End):
-                running -= 1
+                ended += 1
                 continue
             with self._lock:
                 self.in_flight -= 1
             yield result
 
-    def _serve(self, items: Iterator[T], stop: Stop) -> None:
+    def give_up(self, item: T) -> bool:
+        """Expect nothing more of the worker that is at `item`, which it cannot be torn from.
+
+        Its thread goes on and keeps what it holds, but what it comes to is passed over. False if
+        it has come to an end just now, so that its result is on the way.
+        """
+        with self._lock:
+            for worker in self._crew:
+                if worker.item is item and not worker.given_up:
+                    worker.given_up = True
+                    self.given_up += 1
+                    self.in_flight -= 1
+                    return True
+        return False
+
+    def _serve(self, worker: _Worker, items: Iterator[T], stop: Stop) -> None:
         try:
             for item in self._take(items, stop):
-                self._deliver(self._try(item))
+                worker.item = item
+                result = self._try(item)
+                with self._lock:
+                    worker.item = None
+                if worker.given_up:
+                    return
+                self._deliver(result)
         except Exception as error:  # noqa: BLE001 - the source's, handed to the caller of run
             with self._lock:
                 self.in_flight += 1  # in place of the item that it would have given
             self._deliver(error)
         finally:
-            self._deliver(_End())
+            if not worker.given_up:
+                self._deliver(_End())
 
     def _try(self, item: T) -> R | Exception:
         try:

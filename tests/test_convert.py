@@ -108,8 +108,8 @@ def test_the_estimate_grows_with_what_takes_memory() -> None:
         (b"just some text", Reason.NOT_A_PICTURE),
         (b"<html><body>404</body></html>", Reason.NOT_A_PICTURE),
         (b"GIF89a" + bytes(20), Reason.FORMAT_NOT_ENABLED),
-        (b"\xff\xd8\xff\xe0" + bytes(50), Reason.CORRUPT),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), Reason.CORRUPT),
+        (b"\xff\xd8\xff\xe0" + bytes(50), Reason.TRUNCATED),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), Reason.TRUNCATED),
         (png_header(MAX_SIDE + 1, 1), Reason.TOO_LARGE_FOR_WEBP),
         (png_header(65535, 65535), Reason.TOO_MANY_PIXELS),
         (png_header(100, 100), Reason.CORRUPT),
@@ -124,7 +124,7 @@ def test_what_cannot_be_a_picture_is_refused_with_its_reason(data: bytes, reason
 
 
 @pytest.mark.parametrize("kind", ["jpegsave_buffer", "pngsave_buffer"])
-@pytest.mark.parametrize("tenth", range(2, 10))
+@pytest.mark.parametrize("tenth", range(1, 10))
 def test_a_truncated_picture_is_never_passed_off_as_whole(kind: str, tenth: int) -> None:
     data = getattr(photo(200, 150), kind)()
     with pytest.raises(PictureError) as caught:

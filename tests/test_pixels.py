@@ -56,6 +56,15 @@ def psnr(one: Pixels, other: Pixels) -> float:
     return 99.0 if error < 1e-5 else min(99.0, 10 * np.log10(255**2 / error))
 
 
+def looks_right(ours: Image.Image, right: Image.Image) -> bool:
+    """Tell whether a WebP of quality 80 is at most 2 dB worse than Pillow's of the right pixels."""
+    plain = io.BytesIO()
+    mode = "RGBA" if right.has_transparency_data else "RGB"
+    right.convert(mode).save(plain, "WEBP", quality=80, method=4)
+    yardstick = psnr(on_grey(opened(plain.getvalue())), on_grey(right))
+    return psnr(on_grey(ours), on_grey(right)) >= yardstick - 2
+
+
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile is None:
         return image
@@ -107,12 +116,7 @@ def test_what_a_browser_shows_of_the_original_it_shows_of_the_webp(name: str) ->
     right = reference(data, name)
     ours = opened(to_webp(data))
     assert ours.size == right.size
-    plain = io.BytesIO()
-    right.convert("RGBA" if right.has_transparency_data else "RGB").save(
-        plain, "WEBP", quality=80, method=4
-    )
-    yardstick = psnr(on_grey(opened(plain.getvalue())), on_grey(right))
-    assert psnr(on_grey(ours), on_grey(right)) >= yardstick - 2
+    assert looks_right(ours, right)
 
 
 def test_the_reference_can_tell() -> None:

@@ -154,11 +154,18 @@ def test_a_section_in_the_environment_that_is_no_json_is_told(
 def test_a_mistyped_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPTIMIZR_WEBP__QUALTY", "7")
     assert "did you mean OPTIMIZR_WEBP__QUALITY?" in mistake(*BASE)
+    monkeypatch.delenv("OPTIMIZR_WEBP__QUALTY")
+    monkeypatch.setenv("OPTIMIZR_OUTPT", "x")
+    assert "did you mean OPTIMIZR_OUTPUT?" in mistake(*BASE)
+    monkeypatch.delenv("OPTIMIZR_OUTPT")
+    monkeypatch.setenv("OPTIMIZR_FOO__BAR", "x")
+    assert "expected no variable OPTIMIZR_FOO__BAR" in mistake(*BASE)
 
 
 def test_variables_that_kubernetes_sets_for_a_service_are_not_meant_for_us(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("OPTIMIZR_VERSION", "1.2.3")
     for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP_ADDR"):
         monkeypatch.setenv(f"OPTIMIZR_{name}", "10.0.0.1")
     assert parse().webp.quality == 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TextIO
@@ -21,7 +22,7 @@ from optimizr.events import Event, RunPlanned, to_record
 from optimizr.log import JsonLog, open_log_file
 from optimizr.pipeline import Sink
 from optimizr.plan import plan
-from optimizr.pool import Stop
+from optimizr.pool import WORKER, Stop
 from optimizr.report.console import to_text
 from optimizr.units import format_seconds, format_size
 
@@ -46,8 +47,8 @@ def main(argv: list[str]) -> int:
         code = ExitCode.ENVIRONMENT  # what was lost is the word of the end itself
     if as_json and stop.error:
         complain(str(stop.error))
-    if summary.abandoned_files:
-        os._exit(code)  # threads of abandoned pictures are still inside libvips
+    if any(thread.name.startswith(WORKER) for thread in threading.enumerate()):
+        os._exit(code)  # a picture that was left alone is still inside libvips
     if not summary.total_files and code is ExitCode.DONE:
         complain(f"warning: no pictures found in {settings.input!r}")
     return code

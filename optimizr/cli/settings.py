@@ -151,13 +151,20 @@ def _build(flags: PydanticBaseSettingsSource, given: dict[str, Any]) -> Settings
 
 
 def _check_environment(environ: Mapping[str, str]) -> None:
-    """Refuse variables that look like settings and are none: a typo must not go unnoticed."""
+    """Refuse variables that look like settings and are none: a typo must not go unnoticed.
+
+    OPTIMIZR_VERSION and the like, which images and charts set for themselves, look like none.
+    """
     names = list(setting_names())
     known = {_variable(name) for name in names} | {_variable(n.partition(".")[0]) for n in names}
+    bare = {name.removeprefix(ENV_PREFIX): name for name in known}
     for variable in sorted(environ):
         upper = variable.upper()
-        if upper.startswith(ENV_PREFIX) and upper not in known and not _SERVICE_LINK.search(upper):
-            hint = _nearest(upper, sorted(known)) or "unset it, or see `optimizr schema`"
+        if not upper.startswith(ENV_PREFIX) or upper in known or _SERVICE_LINK.search(upper):
+            continue
+        near = get_close_matches(upper.removeprefix(ENV_PREFIX), bare, n=1, cutoff=0.75)
+        if near or ENV_DELIMITER in upper:
+            hint = f"did you mean {bare[near[0]]}?" if near else "see `optimizr schema`"
             raise ConfigError(f"environment: expected no variable {variable}; {hint}")
 
 

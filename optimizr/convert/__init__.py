@@ -14,15 +14,25 @@ from dataclasses import dataclass
 
 from optimizr.convert.choose import may_be_smaller_lossless
 from optimizr.convert.deadline import Deadline
-from optimizr.convert.decode import decode, end_is_missing
+from optimizr.convert.decode import decode
 from optimizr.convert.encode import encode
 from optimizr.convert.estimate import peak_bytes
 from optimizr.convert.options import Options
-from optimizr.convert.probe import Header, probe
+from optimizr.convert.probe import Header, damaged, probe
 from optimizr.convert.vips import VipsError, start, version
 from optimizr.errors import PictureError, Reason, Stage
 
-__all__ = ["Converted", "Header", "Options", "convert", "peak_bytes", "probe", "start", "version"]
+__all__ = [
+    "Converted",
+    "Header",
+    "Options",
+    "convert",
+    "peak_bytes",
+    "probe",
+    "start",
+    "timeout",
+    "version",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +55,21 @@ def convert(data: bytes, header: Header, options: Options) -> Converted:
             converted = _smallest(data, header, options, deadline)
         except VipsError:
             if not deadline.expired:
-                raise _undecodable(data, header) from None
+                what = f"a {header.format} of {header.width}x{header.height} pixels"
+                raise damaged(data, header.format, what, Stage.CONVERT) from None
         if deadline.expired:
-            raise PictureError(
-                Stage.CONVERT,
-                Reason.TIMEOUT,
-                f"expected to convert it within {options.timeout_seconds:g} s, got no result; "
-                "raise limits.timeout, or lower webp.effort",
-            )
+            raise timeout(options)
     return converted
+
+
+def timeout(options: Options) -> PictureError:
+    """Make the error of a picture that takes too long."""
+    return PictureError(
+        Stage.CONVERT,
+        Reason.TIMEOUT,
+        f"expected to convert it within {options.timeout_seconds:g} s, got no result; "
+        "raise limits.timeout, or lower webp.effort",
+    )
 
 
 def _smallest(data: bytes, header: Header, options: Options, deadline: Deadline) -> Converted:
@@ -67,20 +83,3 @@ def _smallest(data: bytes, header: Header, options: Options, deadline: Deadline)
     if not may_be_smaller_lossless(data, header):
         return lossy
     return min(encoded("lossless"), lossy, key=lambda made: len(made.data))
-
-
-def _undecodable(data: bytes, header: Header) -> PictureError:
-    """Tell by facts why libvips gave up; its own text may be about another picture."""
-    what = f"a {header.format} of {header.width}x{header.height} pixels"
-    if end_is_missing(data, header.format):
-        return PictureError(
-            Stage.CONVERT,
-            Reason.TRUNCATED,
-            f"expected the whole of {what}, got a file that ends after {len(data)} bytes; "
-            "fetch the original again",
-        )
-    return PictureError(
-        Stage.CONVERT,
-        Reason.CORRUPT,
-        f"expected {what}, got data that cannot be decoded; fetch the original again",
-    )

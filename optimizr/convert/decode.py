@@ -47,19 +47,3 @@ def _fit(image: Any, header: Header, width: int, height: int) -> Any:
         for page in image.copy_memory().pagesplit()
     ]
     return pages[0].pagejoin(pages[1:])
-
-
-def end_is_missing(data: bytes, format_: str) -> bool:
-    """Tell whether a picture lacks its end marker: JPEG's EOI, PNG's IEND chunk, GIF's trailer.
-
-    False for formats that have none, or say their length at the beginning.
-    """
-    if format_ == "jpeg":
-        return b"\xff\xd9" not in data[-65536:]
-    if format_ == "png":
-        return b"IEND" not in data[-65536:]
-    if format_ == "gif":
-        return not data.rstrip(b"\0").endswith(b";")
-    if format_ == "webp":
-        return len(data) < int.from_bytes(data[4:8], "little") + 8
-    return False

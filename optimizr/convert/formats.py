@@ -58,3 +58,19 @@ def sniff(data: bytes) -> str | None:
         brands = {data[8:12], *(data[place : place + 4] for place in range(16, end, 4))}
         return "avif" if brands & _AVIF_BRANDS else "heif" if brands & _HEIF_BRANDS else None
     return None
+
+
+def end_is_missing(data: bytes, format_: str) -> bool:
+    """Tell whether a picture lacks its end marker: JPEG's EOI, PNG's IEND chunk, GIF's trailer.
+
+    False for formats that have none, or say their length at the beginning.
+    """
+    if format_ == "jpeg":
+        return b"\xff\xd9" not in data[-65536:]
+    if format_ == "png":
+        return b"IEND" not in data[-65536:]
+    if format_ == "gif":
+        return not data.rstrip(b"\0").endswith(b";")
+    if format_ == "webp":
+        return len(data) < int.from_bytes(data[4:8], "little") + 8
+    return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizr.convert import png
-from optimizr.convert.formats import FORMATS, sniff
+from optimizr.convert.formats import FORMATS, end_is_missing, sniff
 from optimizr.convert.options import MAX_SIDE, Options
 from optimizr.convert.vips import VipsError, load
 from optimizr.errors import PictureError, Reason, Stage
@@ -56,21 +56,32 @@ class Header:
 def probe(data: bytes, options: Options) -> Header:
     """Read the header.
 
-    Raises PictureError: `empty_file`, `not_a_picture`, `format_not_enabled`, `corrupt`,
-    `too_many_pixels` or `too_large_for_webp`.
+    Raises PictureError: `empty_file`, `not_a_picture`, `format_not_enabled`, `truncated`,
+    `corrupt`, `too_many_pixels` or `too_large_for_webp`.
     """
     format_ = _format(data, options)
     try:
         header = _header(load(data, format_), data, format_)
     except VipsError:
-        raise PictureError(
-            Stage.PROBE,
-            Reason.CORRUPT,
-            f"expected the header of a {format_}, got one that cannot be read; "
-            "fetch the original again",
-        ) from None
+        raise damaged(data, format_, f"a {format_}", Stage.PROBE) from None
     _check_size(header, options)
     return header
+
+
+def damaged(data: bytes, format_: str, what: str, stage: Stage) -> PictureError:
+    """Tell by facts why libvips gave up; its own text may be about another picture."""
+    if end_is_missing(data, format_):
+        return PictureError(
+            stage,
+            Reason.TRUNCATED,
+            f"expected the whole of {what}, got a file that ends after {len(data)} bytes; "
+            "fetch the original again",
+        )
+    return PictureError(
+        stage,
+        Reason.CORRUPT,
+        f"expected {what}, got data that cannot be decoded; fetch the original again",
+    )
 
 
 def _format(data: bytes, options: Options) -> str:

@@ -40,11 +40,15 @@ def _pictures(f: dict[str, Any]) -> str:
     parts = [
         f"{f['processed_files']:,} converted",
         f"{f['failed_files']:,} failed",
-        f"{f['skipped_files']:,} skipped" if f["skipped_files"] else "",
+        *(f"{count:,} {_words(reason)}" for reason, count in f["skips_by_reason"].items()),
         f"{f['abandoned_files']:,} abandoned" if f["abandoned_files"] else "",
         f"{f['ignored_files']:,} other files" if f["ignored_files"] else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def _bytes(s: Summary, f: dict[str, Any]) -> str:

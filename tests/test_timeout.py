@@ -1,0 +1,70 @@
+"""Pictures that no kill reaches: libvips is made to look at nothing."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizr
+from optimizr import convert as converter
+from optimizr import job
+from optimizr.convert import Converted, convert
+from optimizr.events import Event, ImageFailed
+from tests.conftest import fill
+
+
+class Stuck:
+    """Stands before `convert`, and does not come back for the first pictures it sees."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._lock = threading.Lock()
+        self.release = threading.Event()
+
+    def __call__(self, data: bytes, header: Any, options: Any) -> Converted:
+        with self._lock:
+            self._left -= 1
+            stuck = self._left >= 0
+        if stuck:
+            self.release.wait(60)
+        return convert(data, header, options)
+
+
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: Stuck) -> tuple[Any, list[Event]]:
+    fill(tmp_path / "in", 12)
+    monkeypatch.setattr(converter, "convert", stuck)
+    monkeypatch.setattr(job, "_GRACE_SECONDS", 0.2)
+    told: list[Event] = []
+    settings = optimizr.Settings(
+        input=str(tmp_path / "in"),
+        output=str(tmp_path / "out"),
+        pool={"cpus": 2, "workers": 4},  # type: ignore[arg-type]
+        limits={"timeout": "1s", "drain": "1s"},  # type: ignore[arg-type]
+    )
+    try:
+        return optimizr.run(settings, on_event=told.append), told
+    finally:
+        stuck.release.set()
+
+
+def test_a_picture_that_cannot_be_stopped_fails_as_timeout_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary, told = run(tmp_path, monkeypatch, Stuck(1))
+    (failure,) = [event for event in told if isinstance(event, ImageFailed)]
+    assert failure.reason == "timeout"
+    assert (summary.converted_files, summary.failed_files, summary.exit_code) == (11, 1, 1)
+    assert not list((tmp_path / "out").rglob(Path(failure.key).stem + ".webp"))
+
+
+def test_with_every_slot_lost_the_run_stops_with_exit_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary, told = run(tmp_path, monkeypatch, Stuck(2))
+    failures = [event for event in told if isinstance(event, ImageFailed)]
+    assert [failure.reason for failure in failures] == ["timeout", "timeout"]
+    assert summary.exit_code == 3
+    assert told[-1].cause == "slots_lost"  # type: ignore[attr-defined]
