@@ -6,6 +6,7 @@ mark (VmHWM) beside the input. The constants of `optimizr/convert/estimate.py` c
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from typing import Any
 import pyvips
 
 from optimizr import convert
+from optimizr.cli.malloc import use_one_arena
+from optimizr.convert.formats import FORMATS
 from optimizr.machine import peak_rss
 from tests.make_pictures import drawing, photo, with_alpha
 
@@ -28,35 +31,99 @@ def noise(width: int, height: int) -> Any:
     return bands[0].bandjoin(bands[1:]).cast("uchar").copy(interpretation="srgb")
 
 
-KINDS: dict[str, Callable[[], bytes]] = {
-    "jpeg": lambda: photo(WIDTH, HEIGHT).jpegsave_buffer(Q=88),
-    "jpeg, progressive": lambda: photo(WIDTH, HEIGHT).jpegsave_buffer(Q=88, interlace=True),
-    "jpeg, progressive 4:4:4": lambda: photo(WIDTH, HEIGHT).jpegsave_buffer(
-        Q=95, interlace=True, subsample_mode="off"
+def turned() -> bytes:
+    """Draw a picture that lies on its side."""
+    image = photo(WIDTH, HEIGHT).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    data: bytes = image.jpegsave_buffer(Q=88)
+    return data
+
+
+def cmyk(**options: Any) -> bytes:
+    """Draw in CMYK."""
+    image = photo(WIDTH, HEIGHT).icc_transform("cmyk", input_profile="srgb")
+    data: bytes = image.jpegsave_buffer(Q=88, **options)
+    return data
+
+
+def deep() -> bytes:
+    """Draw in 16 bits."""
+    image = photo(WIDTH, HEIGHT).cast("ushort") * 257
+    data: bytes = image.copy(interpretation="rgb16").pngsave_buffer(compression=1)
+    return data
+
+
+def animated() -> bytes:
+    """Draw an animation of 20 frames."""
+    frames = [drawing(WIDTH // 5, HEIGHT // 5, seed) for seed in range(20)]
+    data: bytes = frames[0].pagejoin(frames[1:]).gifsave_buffer()
+    return data
+
+
+def saved(operation: str, image: Callable[[], Any], **options: Any) -> Callable[[], bytes]:
+    """Draw, and save by one of libvips' savers."""
+    return lambda: bytes(getattr(image(), operation)(**options))
+
+
+def plain() -> Any:
+    return photo(WIDTH, HEIGHT)
+
+
+def noisy() -> Any:
+    return noise(WIDTH, HEIGHT)
+
+
+JPEG, PNG = "jpegsave_buffer", "pngsave_buffer"
+Kind = tuple[Callable[[], bytes], dict[str, Any]]
+KINDS: dict[str, Kind] = {
+    "jpeg": (saved(JPEG, plain, Q=88), {}),
+    "jpeg, quality 100": (saved(JPEG, plain, Q=88), {"quality": 100}),
+    "jpeg, sharp_yuv": (saved(JPEG, plain, Q=88), {"sharp_yuv": True}),
+    "jpeg, max_width 800": (saved(JPEG, plain, Q=88), {"max_width": 800}),
+    "jpeg, progressive": (saved(JPEG, plain, Q=88, interlace=True), {}),
+    "jpeg, progressive 4:4:4": (
+        saved(JPEG, plain, Q=95, interlace=True, subsample_mode="off"),
+        {},
     ),
-    "jpeg, grey": lambda: photo(WIDTH, HEIGHT).colourspace("b-w").jpegsave_buffer(Q=88),
-    "jpeg, noise": lambda: noise(WIDTH, HEIGHT).jpegsave_buffer(Q=95),
-    "png, drawing": lambda: drawing(WIDTH, HEIGHT).pngsave_buffer(),
-    "png, photo": lambda: photo(WIDTH, HEIGHT).pngsave_buffer(compression=1),
-    "png, noise": lambda: noise(WIDTH, HEIGHT).pngsave_buffer(compression=1),
-    "png, interlaced": lambda: photo(WIDTH, HEIGHT).pngsave_buffer(compression=1, interlace=True),
-    "png, alpha": lambda: with_alpha(photo(WIDTH, HEIGHT)).pngsave_buffer(compression=1),
-    "png, noise as alpha": lambda: (
-        noise(WIDTH, HEIGHT).bandjoin(noise(WIDTH, HEIGHT)[0]).pngsave_buffer(compression=1)
+    "jpeg, grey": (lambda: bytes(plain().colourspace("b-w").jpegsave_buffer(Q=88)), {}),
+    "jpeg, noise": (saved(JPEG, noisy, Q=95), {}),
+    "jpeg, noise, quality 100": (saved(JPEG, noisy, Q=95), {"quality": 100}),
+    "jpeg, turned": (turned, {}),
+    "jpeg, cmyk": (cmyk, {}),
+    "jpeg, cmyk, progressive": (lambda: cmyk(interlace=True), {}),
+    "png, drawing": (lambda: bytes(drawing(WIDTH, HEIGHT).pngsave_buffer()), {}),
+    "png, drawing, auto": (
+        lambda: bytes(drawing(WIDTH, HEIGHT).pngsave_buffer()),
+        {"mode": "auto"},
     ),
-    "png, 16 bits": lambda: (
-        (photo(WIDTH, HEIGHT).cast("ushort") * 257)
-        .copy(interpretation="rgb16")
-        .pngsave_buffer(compression=1)
+    "png, photo": (saved(PNG, plain, compression=1), {}),
+    "png, photo, lossless": (saved(PNG, plain, compression=1), {"mode": "lossless"}),
+    "png, photo, near_lossless": (
+        saved(PNG, plain, compression=1),
+        {"mode": "near_lossless", "quality": 60},
     ),
+    "png, noise": (saved(PNG, noisy, compression=1), {}),
+    "png, noise, lossless": (saved(PNG, noisy, compression=1), {"mode": "lossless"}),
+    "png, interlaced": (saved(PNG, plain, compression=1, interlace=True), {}),
+    "png, alpha": (lambda: bytes(with_alpha(plain()).pngsave_buffer(compression=1)), {}),
+    "png, noise as alpha": (
+        lambda: bytes(noisy().bandjoin(noisy()[0]).pngsave_buffer(compression=1)),
+        {},
+    ),
+    "png, 16 bits": (deep, {}),
+    "gif, 20 frames": (animated, {}),
+    "webp": (saved("webpsave_buffer", plain, Q=80), {}),
+    "tiff": (saved("tiffsave_buffer", plain), {}),
+    "avif": (saved("heifsave_buffer", plain, compression="av1", effort=0), {}),
 }
 
 
-def measure(path: str, quality: int) -> str:
+def measure(path: str, given: str) -> str:
     """Convert one file; give its row of the table. Run in a fresh process."""
-    convert.start()
+    use_one_arena()
+    options = convert.Options(formats=tuple(FORMATS), **json.loads(given))
+    convert.start(FORMATS)
     warm = photo(64, 64).jpegsave_buffer()
-    options = convert.Options(quality=quality)
     convert.convert(warm, convert.probe(warm, options), options)
     data = Path(path).read_bytes()
     before = peak_rss()
@@ -65,25 +132,24 @@ def measure(path: str, quality: int) -> str:
     peak = peak_rss() - before
     estimate = convert.peak_bytes(header, len(data), options)
     each = peak / header.pixels
-    return f"{quality} | {peak >> 20} | {estimate >> 20} | {estimate / peak:.2f} | {each:.1f} |"
+    return f"{peak >> 20} | {estimate >> 20} | {estimate / peak:.2f} | {each:.1f} |"
 
 
 def main() -> None:
     """Print the table."""
-    print("| kind | quality | peak MiB | estimate MiB | estimate / peak | bytes a pixel |")  # noqa: T201
-    print("| --- | --- | --- | --- | --- | --- |")  # noqa: T201
+    print("| kind | peak MiB | estimate MiB | estimate / peak | bytes a pixel |")  # noqa: T201
+    print("| --- | --- | --- | --- | --- |")  # noqa: T201
     with tempfile.TemporaryDirectory() as folder:
-        for kind, make in KINDS.items():
+        for kind, (make, options) in KINDS.items():
             path = Path(folder) / "picture"
             path.write_bytes(make())
-            for quality in (50, 80, 100):
-                command = [sys.executable, "-m", "benchmarks.memory", str(path), str(quality)]
-                row = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                print(f"| {kind} | {row.strip()}", flush=True)  # noqa: T201
+            command = [sys.executable, "-m", "benchmarks.memory", str(path), json.dumps(options)]
+            row = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            print(f"| {kind} | {row.strip()}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:
-        print(measure(sys.argv[1], int(sys.argv[2])))  # noqa: T201
+        print(measure(sys.argv[1], sys.argv[2]))  # noqa: T201
     else:
         main()

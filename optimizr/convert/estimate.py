@@ -26,9 +26,9 @@ _INTERLACED_PNG = 3.5
 """More for an interlaced PNG, which is decoded as a whole."""
 _COEFFICIENT = 2.2
 """More for each channel of a progressive JPEG, whose coefficients are kept until the end."""
-_WHOLE = 9.0
-"""More for formats that are decoded as a whole: two frames of four bands."""
-_FIXED = 4 << 20
+_WHOLE = 11.0
+"""More for formats that are decoded as a whole; most of all AVIF, with its planes and frame."""
+_FIXED = 6 << 20
 """Line buffers, contexts and what malloc keeps, whatever the picture's size."""
 
 
