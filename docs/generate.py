@@ -26,7 +26,11 @@ _NOTE = "<!-- Made by `python -m docs.generate`; do not edit. -->\n"
 _ENVELOPE = (
     "One JSON object a line, on stdout where that is no terminal and in `log.file`. Each has "
     "`timestamp` (RFC 3339, UTC), `level`, `event`, `run_id`, `seq` (rising from 1) and "
-    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out.\n"
+    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. `log.level` and "
+    "`log.images` thin these lines; `optimizr report` needs `run.finished` or the last "
+    "`run.progress` among them, which are of level `info`.\n\n"
+    "`failed.jsonl` has a line for each `image.failed`, with `key`, `source`, `reason`, `message`, "
+    "`stage`, `size` (bytes), `run_id` and `time`.\n"
 )
 
 

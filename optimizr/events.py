@@ -4,21 +4,16 @@ Log, progress bar, metrics, `failed.jsonl` and the summary are all drawn from th
 cannot disagree. Workers make the records; the main thread alone stamps them with `run_id`, a
 rising `seq` and the time, so nothing downstream needs a lock.
 
-In JSON an event is one flat object: the envelope (`timestamp`, `level`, `event`, `run_id`, `seq`,
-`schema`), then the event's own fields, each with its unit in its name. Durations are milliseconds
-with three decimals, so that they are whole microseconds and sums of them are exact.
+Each field has its unit in its name. Durations are milliseconds with three decimals, so that they
+are whole microseconds and sums of them are exact.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, ClassVar
-
-from pydantic import TypeAdapter
 
 SCHEMA = 1
 """Version of the records; raised when a field changes its meaning or goes."""
@@ -45,10 +40,15 @@ class RunStarted(Event):
     name: ClassVar[str] = "run.started"
 
     version: str
+    """Of optimizr."""
     libvips_version: str
+    """Of libvips."""
     python_version: str
+    """Of Python."""
     host: str
+    """The machine's name; in a pod, the pod's."""
     pid: int
+    """The process."""
     settings: dict[str, Any]
     """All settings, redacted."""
     workers: int
@@ -74,16 +74,23 @@ class ImageConverted(Event):
     format: str
     """What the picture was, by content: `jpeg`, `png`."""
     width: int
+    """Pixels of the original, as stored: not turned, not resized."""
     height: int
+    """Of one frame."""
     mode: str
     """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
     animation_dropped: bool | None = None
     """True for an animated PNG, of which the default image was converted."""
     input_bytes: int
+    """Of the original's file."""
     output_bytes: int
+    """Of the WebP."""
     fetch_ms: float
+    """Reading."""
     convert_ms: float
+    """Reading the header, decoding and encoding."""
     store_ms: float
+    """Writing, syncing and renaming."""
     duration_ms: float
     """Fetch, convert and store together; waiting for memory or a CPU slot is not counted."""
 
@@ -95,9 +102,11 @@ class ImageSkipped(Event):
     name: ClassVar[str] = "image.skipped"
 
     key: str
+    """The picture's key in the input."""
     reason: str
     """A stable code: `larger_skipped`, `larger_copied`, `webp_copied`."""
     input_bytes: int
+    """Of the original's file."""
     output: str | None = None
     """Where the original was copied to, if it was."""
 
@@ -110,6 +119,7 @@ class ImageFailed(Event):
     level: ClassVar[str] = "error"
 
     key: str
+    """The picture's key in the input; of a folder that cannot be listed, the folder's."""
     source: str
     """The picture's full path."""
     reason: str
@@ -117,8 +127,11 @@ class ImageFailed(Event):
     message: str
     """What was expected, what came, and what to do where that is known."""
     stage: str
+    """Where it failed: `list`, `fetch`, `probe`, `reserve`, `convert`, `store`."""
     input_bytes: int
+    """Of the file as listed; 0 where that is not known."""
     duration_ms: float
+    """Spent on it until it failed, without waiting."""
     traceback: str | None = None
     """Only with `internal_error`, which is a mistake in optimizr."""
 
@@ -130,15 +143,21 @@ class RunSampled(Event):
     name: ClassVar[str] = "run.sampled"
 
     rss_bytes: int
+    """Resident memory of the process."""
     peak_rss_bytes: int
     """The kernel's high-water mark of the process so far."""
     system_bytes: int
     """What the cgroup is charged, page cache included; without one, virtual memory."""
     cpu_user_ms: float
+    """CPU time of the process in user mode."""
     cpu_system_ms: float
+    """CPU time of the process in the kernel."""
     gc_runs: int
+    """Collections of Python's garbage collector."""
     gc_pause_ms: float
+    """All their pauses together."""
     gc_pause_max_ms: float
+    """The longest of them."""
     source_wait_ms: float
     """Workers' time spent waiting for the next picture, summed over workers."""
     memory_wait_ms: float
@@ -158,9 +177,13 @@ class RunProgress(Event):
     name: ClassVar[str] = "run.progress"
 
     total_files: int
+    """Pictures that came to an end so far."""
     failed_files: int
+    """Those that failed."""
     input_bytes: int
+    """Of the pictures converted."""
     output_bytes: int
+    """Of their WebPs."""
     state: dict[str, Any] = field(default_factory=dict)
     """The summary so far; see `optimizr.summary`."""
 
@@ -172,13 +195,17 @@ class RunFinished(Event):
     name: ClassVar[str] = "run.finished"
 
     exit_code: int
+    """What the process ends with."""
     interrupted: bool
+    """Ended before all pictures were done."""
     cause: str | None = None
     """Why it ended early: `SIGINT`, `SIGTERM`, `disk_full` ...; null if it did not."""
     message: str | None = None
+    """The same as a sentence that says what to do."""
     abandoned_files: int
     """Pictures in flight when patience (`limits.drain`) ended; they are left undone."""
     state: dict[str, Any] = field(default_factory=dict)
+    """The summary of the whole run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +215,21 @@ class RunPlanned(Event):
     name: ClassVar[str] = "run.planned"
 
     total_files: int
+    """Pictures by their names."""
     ignored_files: int
+    """Files that are not pictures by their name, and links that are not followed."""
     input_bytes: int
+    """Of all pictures."""
     sampled_files: int
     """Pictures converted for the estimate, into nothing."""
     sampled_failures: int
+    """Of these, those that failed."""
     estimated_output_bytes: int
+    """Of all WebPs, by the sample's ratio."""
     estimated_seconds: float
+    """Of the whole run, by the sample's time a byte."""
     interrupted: bool
+    """Stopped before all pictures were counted."""
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -212,12 +246,6 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 
-_ENVELOPE = {f.name for f in dataclasses.fields(Event)}
-_BODY = {
-    name: tuple(f.name for f in dataclasses.fields(cls) if f.name not in _ENVELOPE)
-    for name, cls in EVENTS.items()
-}
-
 
 def new_run_id() -> str:
     """Name a run by its start in UTC, and six hex digits in case two start together."""
@@ -232,42 +260,3 @@ def milliseconds(seconds: float) -> float:
 def microseconds(ms: float) -> int:
     """Give back the whole microseconds of what `milliseconds` made."""
     return round(ms * 1000)
-
-
-def to_record(event: Event) -> dict[str, Any]:
-    """Make the flat JSON object of an event, envelope first; null fields are left out."""
-    record: dict[str, Any] = {
-        "timestamp": format_timestamp(event.timestamp),
-        "level": event.level,
-        "event": event.name,
-        "run_id": event.run_id,
-        "seq": event.seq,
-        "schema": SCHEMA,
-    }
-    for name in _BODY[event.name]:
-        value = getattr(event, name)
-        if value is not None:
-            record[name] = value
-    return record
-
-
-def from_record(record: dict[str, Any]) -> Event | None:
-    """Read an event back; None for an event that this version does not know.
-
-    Fields that this version does not know are passed over. Raises pydantic.ValidationError (a
-    ValueError) for a record that lacks a field or has one of the wrong kind.
-    """
-    name = record.get("event")
-    if not isinstance(name, str) or name not in EVENTS:
-        return None
-    return _adapter(name).validate_python(record)
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Event]:
-    return TypeAdapter(EVENTS[name])
-
-
-def format_timestamp(moment: datetime) -> str:
-    """Write a time as RFC 3339 in UTC with microseconds, the `Z` included."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

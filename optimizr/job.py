@@ -13,7 +13,12 @@ from optimizr import convert
 from optimizr.config import Settings
 from optimizr.convert import Converted, Header, Options
 from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
-from optimizr.events import ImageConverted, ImageFailed, ImageSkipped, milliseconds
+from optimizr.events import (
+    ImageConverted,
+    ImageFailed,
+    ImageSkipped,
+    milliseconds,
+)
 from optimizr.keys import to_text
 from optimizr.limits import Limits
 from optimizr.pool import Budget, Hold, OverBudget

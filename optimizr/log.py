@@ -10,7 +10,12 @@ import structlog
 
 from optimizr.config import LogImages, LogSettings
 from optimizr.errors import ConfigError, EnvironmentStop
-from optimizr.events import Event, ImageConverted, ImageSkipped, to_record
+from optimizr.events import (
+    Event,
+    ImageConverted,
+    ImageSkipped,
+)
+from optimizr.records import to_record
 
 
 class JsonLog:

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple, Self
 
 import psutil
 
-from optimizr.events import RunSampled, milliseconds
+from optimizr.events import (
+    RunSampled,
+    milliseconds,
+)
 from optimizr.machine import Machine, peak_rss
 
 

@@ -16,7 +16,14 @@ from optimizr import convert, endpoints, report
 from optimizr._version import __version__
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
-from optimizr.events import Event, ImageFailed, RunFinished, RunProgress, RunStarted, new_run_id
+from optimizr.events import (
+    Event,
+    ImageFailed,
+    RunFinished,
+    RunProgress,
+    RunStarted,
+    new_run_id,
+)
 from optimizr.job import Job, Outcome
 from optimizr.ledger.failures import Failures
 from optimizr.limits import Limits

@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 
 from optimizr import convert, endpoints
 from optimizr.config import Settings
-from optimizr.events import ImageConverted, RunPlanned, new_run_id
+from optimizr.events import (
+    ImageConverted,
+    RunPlanned,
+    new_run_id,
+)
 from optimizr.job import Job
 from optimizr.keys import to_text
 from optimizr.limits import Limits

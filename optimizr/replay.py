@@ -17,7 +17,11 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from optimizr.errors import ConfigError
-from optimizr.events import Event, RunPlanned, from_record
+from optimizr.events import (
+    Event,
+    RunPlanned,
+)
+from optimizr.records import from_record
 from optimizr.summary import Summary, merge, reduce
 
 

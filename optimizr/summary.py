@@ -32,9 +32,7 @@ from optimizr.events import (
     RunStarted,
     microseconds,
 )
-
-MAX_SNAPSHOTS = 240
-"""Memory snapshots kept: two hours at the default interval before the first thinning."""
+from optimizr.snapshots import Snapshot, Snapshots, thin
 
 
 class Run(NamedTuple):
@@ -48,25 +46,8 @@ class Run(NamedTuple):
     settings: dict[str, Any]
 
 
-class Snapshot(NamedTuple):
-    """One look at memory; of several in a time slot the one with the largest RSS is kept."""
-
-    rss_bytes: int
-    time_us: int
-    """Microseconds since 1970, UTC."""
-    system_bytes: int
-    run_id: str
-
-
-class Snapshots(NamedTuple):
-    """Memory over time, thinned to `MAX_SNAPSHOTS` by widening the time slots."""
-
-    slot_seconds: int = 1
-    by_slot: Mapping[int, Snapshot] = {}
-
-
-def _sum(default: Any = 0) -> Any:
-    return dataclasses.field(default=default, metadata={"merge": add})
+def _sum() -> Any:
+    return dataclasses.field(default=0, metadata={"merge": add})
 
 
 def _least(a: int | None, b: int | None) -> int | None:
@@ -88,25 +69,6 @@ def _add_counts(a: Mapping[Any, int], b: Mapping[Any, int]) -> Mapping[Any, int]
     for key, count in b.items():
         total[key] = total.get(key, 0) + count
     return total
-
-
-def _thin(a: Snapshots, b: Snapshots) -> Snapshots:
-    """Keep the largest snapshot of each slot, and double the slots until few enough are left.
-
-    Slots nest, and the largest of a slot is the largest of its halves' largest: so what is kept
-    depends on the set of snapshots alone, not on the order in which they came.
-    """
-    if not a.by_slot or not b.by_slot:
-        return a if a.by_slot else b
-    width = max(a.slot_seconds, b.slot_seconds)
-    while True:
-        kept: dict[int, Snapshot] = {}
-        for snapshot in (*a.by_slot.values(), *b.by_slot.values()):
-            slot = snapshot.time_us // (width * 1_000_000)
-            kept[slot] = max(kept.get(slot, snapshot), snapshot)
-        if len(kept) <= MAX_SNAPSHOTS:
-            return Snapshots(width, kept)
-        width *= 2
 
 
 def _merged(merge: Callable[[Any, Any], Any], default: Any = None) -> Any:
@@ -163,7 +125,7 @@ class Summary:
     max_rss_bytes: int | None = _merged(_most)
     peak_rss_bytes: int | None = _merged(_most)
     peak_system_bytes: int | None = _merged(_most)
-    snapshots: Snapshots = _merged(_thin, Snapshots())
+    snapshots: Snapshots = _merged(thin, Snapshots())
 
     @property
     def total_files(self) -> int:

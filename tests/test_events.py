@@ -11,11 +11,10 @@ from optimizr.events import (
     EVENTS,
     SCHEMA,
     Event,
-    from_record,
     microseconds,
     milliseconds,
-    to_record,
 )
+from optimizr.records import from_record, to_record
 from tests.strategies import runs
 
 

@@ -6,11 +6,14 @@ from functools import reduce as fold
 import pytest
 from hypothesis import given
 
-from optimizr.events import Event
+from optimizr.events import (
+    Event,
+)
 from optimizr.report import to_json
 from optimizr.report.console import to_text
 from optimizr.report.figures import FIGURES, figures
-from optimizr.summary import Snapshot, Snapshots, Summary, reduce
+from optimizr.snapshots import Snapshot, Snapshots
+from optimizr.summary import Summary, reduce
 from tests.strategies import runs
 
 CONTRACT = set(

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from optimizr import report
 from optimizr.errors import ConfigError
-from optimizr.events import Event, RunFinished, RunProgress, to_record
+from optimizr.events import (
+    Event,
+    RunFinished,
+    RunProgress,
+)
+from optimizr.records import to_record
 from optimizr.replay import replay
 from optimizr.summary import Summary, merge, reduce
 from tests.strategies import runs

@@ -13,7 +13,10 @@ import pytest
 from PIL import Image
 
 import optimizr as library
-from optimizr.events import Event, ImageConverted
+from optimizr.events import (
+    Event,
+    ImageConverted,
+)
 from optimizr.keys import from_text
 from tests.conftest import (
     COMMAND,

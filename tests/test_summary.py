@@ -7,9 +7,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizr.events import Event
+from optimizr.events import (
+    Event,
+)
 from optimizr.report.figures import figures
-from optimizr.summary import MAX_SNAPSHOTS, Snapshot, Snapshots, Summary, merge, reduce
+from optimizr.snapshots import MAX_SNAPSHOTS, Snapshot, Snapshots
+from optimizr.summary import Summary, merge, reduce
 from tests.strategies import runs
 
 EMPTY = Summary()

@@ -12,7 +12,10 @@ import optimizr
 from optimizr import convert as converter
 from optimizr import job
 from optimizr.convert import Converted, convert
-from optimizr.events import Event, ImageFailed
+from optimizr.events import (
+    Event,
+    ImageFailed,
+)
 from tests.conftest import fill
 
 

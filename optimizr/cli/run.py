@@ -18,11 +18,15 @@ from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop, ExitCode
-from optimizr.events import Event, RunPlanned, to_record
+from optimizr.events import (
+    Event,
+    RunPlanned,
+)
 from optimizr.log import JsonLog, open_log_file
 from optimizr.pipeline import Sink
 from optimizr.plan import plan
 from optimizr.pool import WORKER, Stop
+from optimizr.records import to_record
 from optimizr.report.console import to_text
 from optimizr.units import format_seconds, format_size
 

@@ -10,7 +10,11 @@ import os
 from io import FileIO
 
 from optimizr.errors import EnvironmentStop
-from optimizr.events import Event, ImageFailed, format_timestamp
+from optimizr.events import (
+    Event,
+    ImageFailed,
+)
+from optimizr.records import format_timestamp
 
 
 class Failures:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from optimizr.events import format_timestamp
 from optimizr.histogram import percentile
+from optimizr.records import format_timestamp
 from optimizr.report.advice import cpu_bound_analysis, memory_is_stable, recommendations
-from optimizr.summary import Snapshot, Summary
+from optimizr.snapshots import Snapshot
+from optimizr.summary import Summary
 from optimizr.units import format_seconds
 
 _MB = 1 << 20
