@@ -143,6 +143,9 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "cmyk without profile": lambda: cmyk(None),
     "cmyk with profile": lambda: cmyk(builtin_profile("cmyk")),
     "cmyk, not ycck": adobe_cmyk,
+    "srgb profile": lambda: tagged(
+        photo(WIDTH, HEIGHT, 7, noise=0), builtin_profile("srgb")
+    ).jpegsave_buffer(Q=95),
     "display p3": lambda: tagged(
         photo(WIDTH, HEIGHT, 7, noise=0), builtin_profile("p3")
     ).jpegsave_buffer(Q=95),

@@ -167,12 +167,14 @@ def test_what_does_not_pay_is_done_as_asked_and_never_in_silence(
 def test_copying_in_place_leaves_the_original_alone(optimizr: Program, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(hard_to_beat())
     before = (tmp_path / "a.jpg").stat()
+    written = (before.st_ino, before.st_mtime_ns)
     done = optimizr(
         *("run", "--input", tmp_path / "a.jpg", "--output", tmp_path, "--quality", "100"),
         *("--policy.if_larger", "copy"),
     )
     assert done.returncode == 0
-    assert (tmp_path / "a.jpg").stat() == before
+    after = (tmp_path / "a.jpg").stat()
+    assert (after.st_ino, after.st_mtime_ns) == written
 
 
 def test_a_webp_is_encoded_again_only_if_that_makes_it_smaller(

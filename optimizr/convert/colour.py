@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optimizr.convert import png
+from optimizr.convert import icc, png
 from optimizr.convert.options import Color
 from optimizr.convert.vips import VipsError, blob, with_blob
 
@@ -31,7 +31,9 @@ def to_output(image: Any, data: bytes, format_: str, color: Color) -> Any:
     profile = blob(image, PROFILE)
     if image.interpretation == "cmyk":
         return _from_cmyk(image)
-    if profile is not None and not (color == "keep" and profile[16:20] == b"RGB "):
+    if profile is not None and color == "srgb" and icc.is_srgb(profile):
+        image = with_blob(image, PROFILE, None)  # the numbers are right already
+    elif profile is not None and not (color == "keep" and profile[16:20] == b"RGB "):
         try:
             return _transform(image)
         except VipsError:  # the profile is broken, or not for this kind of picture

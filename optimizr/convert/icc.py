@@ -87,6 +87,68 @@ def profile(primaries: Primaries, curve: bytes) -> bytes:
     return _header(size) + struct.pack(">I", len(places)) + table + body
 
 
+def is_srgb(data: bytes) -> bool:
+    """Tell whether a profile is sRGB under whatever name, so that there is nothing to transform.
+
+    Its primaries and its curves must be those of sRGB to less than half a step of 8 bits. False
+    for any other profile, and for what is no profile.
+    """
+    try:
+        if data[16:20] != b"RGB " or data[12:16] not in (b"mntr", b"scnr", b"spac"):
+            return False
+        tags = _tags(data)
+        columns = [_read_xyz(tags[tag]) for tag in (b"rXYZ", b"gXYZ", b"bXYZ")]
+        curves = {tags[tag] for tag in (b"rTRC", b"gTRC", b"bTRC")}
+        return (
+            b"A2B0" not in tags  # tables would count, not the matrix
+            and all(map(_close, columns, zip(*_to_d50(BT709), strict=True)))
+            and all(map(_is_srgb_curve, curves))
+        )
+    except (KeyError, IndexError, struct.error):
+        return False
+
+
+def _tags(data: bytes) -> dict[bytes, bytes]:
+    (count,) = struct.unpack_from(">I", data, 128)
+    tags = {}
+    for number in range(min(count, 100)):
+        tag, place, size = struct.unpack_from(">4sII", data, 132 + 12 * number)
+        tags[tag] = data[place : place + size]
+    return tags
+
+
+def _read_xyz(element: bytes) -> list[float]:
+    return [number / 65536 for number in struct.unpack_from(">3i", element, 8)]
+
+
+def _close(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(abs(a - b) < 0.001 for a, b in zip(one, other, strict=True))
+
+
+def _is_srgb_curve(element: bytes) -> bool:
+    """Compare a curve with sRGB's at 64 places, as the values that sRGB would encode them to."""
+    if element[:4] == b"para":
+        (kind,) = struct.unpack_from(">H", element, 8)
+        if kind != 3:
+            return False
+        numbers = [number / 65536 for number in struct.unpack_from(">5i", element, 12)]
+        return _close(numbers, SRGB_CURVE)
+    if element[:4] != b"curv":
+        return False
+    (count,) = struct.unpack_from(">I", element, 8)
+    if count < 256:
+        return False
+    entries = struct.unpack_from(f">{count}H", element, 12)
+    steps = [round(step * (count - 1) / 63) for step in range(64)]
+    return all(
+        abs(_srgb_encoded(entries[step] / 65535) - step / (count - 1)) < 0.5 / 255 for step in steps
+    )
+
+
+def _srgb_encoded(linear: float) -> float:
+    return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
+
+
 def _header(size: int) -> bytes:
     head = struct.pack(">I4sI4s4s4s", size, b"", 0x04300000, b"mntr", b"RGB ", b"XYZ ")
     head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")
