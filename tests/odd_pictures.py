@@ -180,6 +180,9 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "cicp p3": lambda: code_points(12, 13, 0, 1),
     "animated png": animated_png,
     "two pictures": two_pictures,
+    "ultra hdr": lambda: (
+        photo(WIDTH, HEIGHT, 3, noise=0).colourspace("scrgb").uhdrsave_buffer(Q=95)
+    ),
     "progressive": lambda: photo(WIDTH, HEIGHT, 3).jpegsave_buffer(Q=90, interlace=True),
     "interlaced": lambda: drawing(WIDTH, HEIGHT, 3).pngsave_buffer(interlace=True),
     "half transparent": lambda: with_alpha(drawing(WIDTH, HEIGHT, 4)).pngsave_buffer(),
