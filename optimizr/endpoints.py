@@ -35,7 +35,7 @@ def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
         folder, name = os.path.split(folder)
         only = os.fsencode(name)
     _keep_apart(settings, folder)
-    store = LocalStore(folder)
+    store = LocalStore(folder, leave_out=settings.output)
     return store, Tree(
         store,
         settings.policy.naming,
@@ -59,12 +59,14 @@ def open_output(settings: Settings) -> LocalStore:
 
 
 def _keep_apart(settings: Settings, folder: str) -> None:
-    """Refuse what would turn outputs into sources: each run would encode them once more."""
-    output = os.path.realpath(settings.output)
-    inside = os.path.commonpath([output, os.path.realpath(folder)]) == os.path.realpath(folder)
-    if inside and "webp" in settings.picture.formats:
+    """Refuse what would turn outputs into sources: each run would encode them once more.
+
+    An output below the input is left out of the walk; here the two are one.
+    """
+    same = os.path.realpath(settings.output) == os.path.realpath(folder)
+    if same and "webp" in settings.picture.formats:
         raise ConfigError(
-            f"output: expected a directory outside of the input, got {settings.output!r}; with "
+            f"output: expected another directory than the input, got {settings.output!r}; with "
             "webp among picture.formats, the WebPs in it would be sources of the next run"
         )
 

@@ -155,7 +155,7 @@ class Job:
                 if self._output.full_path(item.key) != self._source.full_path(item.key):
                     self._output.put(item.key, data)
                 return _skipped(item, len(data), "larger_copied", item.key)
-            if header.format == "webp":
+            if header.is_as_asked(self._options):
                 self._output.put(item.output, data)
                 return _skipped(item, len(data), "webp_copied", item.output)
         return None

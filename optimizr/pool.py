@@ -154,7 +154,7 @@ class Pool(Generic[T, R]):
         self.in_flight = 0
         """Items taken whose results have not been yielded."""
         self.given_up = 0
-        """Workers that will not come back; see `give_up`."""
+        """Workers that are expected no more; see `give_up`."""
         self._closed = False
         self._crew = [_Worker() for _ in range(workers)]
         self._work = work
@@ -210,8 +210,9 @@ class Pool(Generic[T, R]):
     def give_up(self, item: T) -> bool:
         """Expect nothing more of the worker that is at `item`, which it cannot be torn from.
 
-        Its thread goes on and keeps what it holds, but what it comes to is passed over. False if
-        it has come to an end just now, so that its result is on the way.
+        Its thread goes on and keeps what it holds, but what it comes to is passed over; should it
+        ever come to an end, the worker is back. False if it has ended just now, so that its result
+        is on the way.
         """
         with self._lock:
             for worker in self._crew:
@@ -227,18 +228,22 @@ class Pool(Generic[T, R]):
             for item in self._take(items, stop):
                 worker.item = item
                 result = self._try(item)
-                with self._lock:
-                    worker.item = None
-                if worker.given_up:
-                    return
-                self._deliver(result)
+                if not self._is_back(worker):
+                    self._deliver(result)
         except Exception as error:  # noqa: BLE001 - the source's, handed to the caller of run
             with self._lock:
                 self.in_flight += 1  # in place of the item that it would have given
             self._deliver(error)
         finally:
-            if not worker.given_up:
-                self._deliver(_End())
+            self._deliver(_End())
+
+    def _is_back(self, worker: _Worker) -> bool:
+        """Take note of an end; tell whether it was expected no more."""
+        with self._lock:
+            was_given_up, worker.given_up = worker.given_up, False
+            self.given_up -= was_given_up
+            worker.item = None
+        return was_given_up
 
     def _try(self, item: T) -> R | Exception:
         try:

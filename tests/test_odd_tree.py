@@ -7,6 +7,7 @@ import json
 import shutil
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pyvips
@@ -192,9 +193,64 @@ def test_a_webp_is_encoded_again_only_if_that_makes_it_smaller(
     small = (tmp_path / "out/small.webp").read_bytes()
     assert small == (tmp_path / "in/small.webp").read_bytes()
     assert summary_of(tmp_path / "out")["skips_by_reason"] == {"webp_copied": 1}
-    refused = optimizr(*run[:1], "--input", tmp_path, *run[1:])
+    refused = optimizr(*run, "--input", tmp_path / "out")
     assert refused.returncode == 2
-    assert "outside of the input" in refused.stderr
+    assert "another directory than the input" in refused.stderr
+
+
+def test_a_webp_is_copied_only_if_it_is_what_was_asked_for(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    small: dict[str, Any] = {"quality": 1, "method": 6}
+    image = Image.open(io.BytesIO(drawing(400, 300).pngsave_buffer()))
+    exif = Image.Exif()
+    exif[0x010F] = "SECRETCAM"
+    image.save(tmp_path / "in/secret.webp", exif=exif, **small)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "in/turned.webp", exif=exif, **small)
+    image.save(tmp_path / "in/large.webp", **small)
+    optimizr(
+        *("run", "--input", tmp_path / "in", "--output", tmp_path / "out"),
+        *("--picture.formats", "webp", "--picture.resize.max-height", "350", "--quality", "100"),
+    )
+    for name, size in (("secret", (400, 300)), ("turned", (262, 350)), ("large", (400, 300))):
+        with Image.open(tmp_path / f"out/{name}.webp") as made:
+            assert made.size == size
+            assert "exif" not in made.info
+
+
+def test_an_output_inside_of_the_input_does_not_feed_itself(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(30):
+        (tmp_path / f"in/{number}.jpg").write_bytes(hard_to_beat())
+    for _ in range(2):
+        optimizr(
+            *("run", "--input", tmp_path / "in", "--output", tmp_path / "in/out"),
+            *("--quality", "100", "--policy.if-larger", "copy"),
+        )
+        assert summary_of(tmp_path / "in/out")["total_files"] == 30
+    assert len(list((tmp_path / "in").rglob("*.jpg"))) == 60
+
+
+def test_memory_stays_below_its_ceiling_with_animations_too(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    frames = [drawing(400, 400, seed % 7) for seed in range(200)]
+    frames[0].pagejoin(frames[1:]).gifsave(str(tmp_path / "in/long.gif"))
+    frames[0].pagejoin(frames[1:9]).gifsave(str(tmp_path / "in/short.gif"))
+    done = optimizr(
+        *("run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--memory", "200MiB"),
+        *("--picture.formats", "gif", "--picture.resize.max-width", "350", "--effort", "0"),
+    )
+    reasons = {e["key"]: e["reason"] for e in named(done.stdout, "image.failed")}
+    assert reasons == {"long.gif": "too_large_for_memory"}
+    summary = summary_of(tmp_path / "out")
+    assert summary["peak_memory_mb"] <= summary["memory_ceiling_mb"]
 
 
 def test_files_too_large_are_not_read_and_pictures_too_slow_are_stopped(

@@ -9,15 +9,21 @@ compared. The yardstick is Pillow's own WebP of the right pixels at the same qua
 from __future__ import annotations
 
 import io
+import struct
+import time
+import weakref
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from optimizr import convert
+from optimizr.convert import png
+from optimizr.convert.deadline import Deadline
 from optimizr.convert.formats import FORMATS
 from optimizr.errors import PictureError, Reason
 from tests.make_pictures import drawing, photo, with_alpha
@@ -28,6 +34,7 @@ from tests.odd_pictures import (
     WIDTH,
     animated_png,
     builtin_profile,
+    png_with,
     tagged,
     turned,
 )
@@ -152,6 +159,37 @@ def test_the_profile_is_kept_if_asked_for_and_the_pixels_with_it() -> None:
     assert "icc_profile" not in opened(to_webp(GOOD["grey jpeg"](), color="keep")).info
 
 
+def test_no_word_of_turning_is_kept_in_xmp_and_no_thumbnail() -> None:
+    image = opened(photo(90, 60).jpegsave_buffer())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(ExifTags.IFD.IFD1)[0x0112] = 6
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    out = io.BytesIO()
+    image.save(out, "JPEG", exif=exif, xmp=xmp)
+    made = opened(to_webp(out.getvalue(), metadata="keep"))
+    assert made.size == (60, 90)
+    assert b'tiff:Orientation="1"' in made.info["xmp"]
+    kept = made.getexif()
+    assert kept.get(0x0112, 1) == 1
+    assert not kept.get_ifd(ExifTags.IFD.IFD1)
+
+
+@pytest.mark.parametrize("kind", ["b-w", "grey16"])
+def test_a_gamma_counts_for_grey_pictures_too(kind: str) -> None:
+    flat = (pyvips.Image.black(20, 20) + 100).cast("uchar").copy(interpretation="b-w")
+    if kind == "grey16":
+        flat = (flat.cast("ushort") * 257).copy(interpretation="grey16")
+    data = png_with(flat.pngsave_buffer(keep="none"), (b"gAMA", struct.pack(">I", 100_000)))
+    for image in (flat, flat.bandjoin(255 if kind == "b-w" else 65535)):
+        data = png_with(
+            image.copy(interpretation=kind).pngsave_buffer(keep="none"),
+            (b"gAMA", struct.pack(">I", 100_000)),
+        )
+        made = opened(to_webp(data, mode="lossless")).convert("RGB")
+        assert made.getpixel((9, 9)) == (168, 168, 168)  # 255 * srgb(100 / 255)
+
+
 @pytest.mark.parametrize("name", ["cmyk with profile", "grey with rgb profile"])
 def test_profiles_that_a_webp_cannot_have_are_not_kept(name: str) -> None:
     data = GOOD[name]()
@@ -263,6 +301,16 @@ def test_an_animated_gif_stays_animated_also_when_it_is_made_smaller() -> None:
         assert made.info["duration"] == 70
 
 
+@pytest.mark.usefixtures("all_formats")
+def test_a_gif_cut_anywhere_is_truncated_and_what_stands_behind_its_end_does_not_matter() -> None:
+    whole = animated_gif()
+    for percent in range(5, 100, 3):
+        with pytest.raises(PictureError) as caught:
+            to_webp(whole[: len(whole) * percent // 100], formats=("gif",))
+        assert caught.value.reason is Reason.TRUNCATED
+    assert getattr(opened(to_webp(whole + b"junk", formats=("gif",))), "n_frames", 1) == 4
+
+
 def saved(form: str, **options: Any) -> bytes:
     out = io.BytesIO()
     opened(photo(120, 90, 2, noise=0).pngsave_buffer()).save(out, form, **options)
@@ -294,6 +342,33 @@ def test_what_takes_too_long_is_killed_while_decoding_or_encoding() -> None:
             to_webp(data, effort=6, timeout_seconds=seconds)
         assert caught.value.reason is Reason.TIMEOUT
         assert "limits.timeout" in caught.value.message
+
+
+def test_a_deadline_lets_go_of_pictures_that_are_done() -> None:
+    class Picture:
+        def copy(self) -> Picture:
+            return self
+
+        def set_progress(self, _: bool) -> None:
+            """Be a picture."""
+
+    picture = Picture()
+    gone = weakref.ref(picture)
+    with Deadline(30) as deadline:
+        deadline.watch(picture)
+        time.sleep(0.15)  # the watchman has been by
+    del picture
+    assert gone() is None
+
+
+def test_a_file_of_millions_of_chunks_takes_no_time() -> None:
+    empty = struct.pack(">I4sI", 0, b"teXt", zlib.crc32(b"teXt"))
+    data = drawing(9, 9).pngsave_buffer()
+    made = data[:33] + empty * 1_000_000 + data[33:]
+    start = time.process_time()
+    png.is_animated(made)
+    png.profile(made)
+    assert time.process_time() - start < 1  # a million turns of the loop take more
 
 
 def test_too_many_pixels_are_refused_by_the_header() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,22 @@ def test_a_picture_that_cannot_be_stopped_fails_as_timeout_and_the_others_go_on(
     assert failure.reason == "timeout"
     assert (summary.converted_files, summary.failed_files, summary.exit_code) == (11, 1, 1)
     assert not list((tmp_path / "out").rglob(Path(failure.key).stem + ".webp"))
+
+
+def test_slots_that_come_back_are_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Stuck):
+        """Comes back by itself: two of the first four late, but not at the same time."""
+
+        def __call__(self, data: bytes, header: Any, options: Any) -> Converted:
+            with self._lock:
+                self._left -= 1
+                left = self._left
+            time.sleep({3: 1.5, 2: 0.9, 1: 0.9, 0: 1.5}.get(left, 0))
+            return convert(data, header, options)
+
+    summary, _ = run(tmp_path, monkeypatch, Slow(4))
+    assert summary.failures_by_reason == {"timeout": 2}
+    assert (summary.total_files, summary.exit_code) == (12, 1)
 
 
 def test_with_every_slot_lost_the_run_stops_with_exit_3(

@@ -27,6 +27,8 @@ def to_output(image: Any, data: bytes, format_: str, color: Color) -> Any:
     """
     stated = png.profile(data) if format_ == "png" else None
     if stated is not None:
+        # It is one for RGB: a grey picture is made RGB of the same numbers, so that it fits.
+        image = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
         image = with_blob(image, PROFILE, stated)
     profile = blob(image, PROFILE)
     if image.interpretation == "cmyk":

@@ -15,6 +15,7 @@ _PERIOD_SECONDS = 0.1
 
 _active: set[Deadline] = set()
 _changed = threading.Condition()
+_watchman = threading.Thread()
 
 
 class Deadline:
@@ -35,6 +36,7 @@ class Deadline:
     def __exit__(self, *_: object) -> None:
         with _changed:
             _active.discard(self)
+        self._images = []  # anew, not cleared: the watchman may be going through it
 
     def watch(self, image: Any) -> Any:
         """Give a picture that can be killed, to evaluate in place of this one."""
@@ -52,9 +54,11 @@ class Deadline:
 
 
 def _start_watchman() -> None:
+    global _watchman
     with _changed:
-        if not any(thread.name == "deadlines" for thread in threading.enumerate()):
-            threading.Thread(target=_watch, name="deadlines", daemon=True).start()
+        if not _watchman.is_alive():
+            _watchman = threading.Thread(target=_watch, name="deadlines", daemon=True)
+            _watchman.start()
 
 
 def _watch() -> None:
@@ -63,6 +67,6 @@ def _watch() -> None:
             while not _active:
                 _changed.wait()
             deadlines = list(_active)
-        for deadline in deadlines:
-            deadline.look()
+        while deadlines:  # and holds none of them while it sleeps
+            deadlines.pop().look()
         time.sleep(_PERIOD_SECONDS)

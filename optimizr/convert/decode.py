@@ -23,7 +23,7 @@ def decode(data: bytes, header: Header, options: Options, deadline: Deadline) ->
     image = load(data, header.format, **_shrink_on_load(header, width))
     image = colour.to_output(image, data, header.format, options.color)
     if (width, height) != (header.width, header.height):
-        image = _fit(image, header, width, height)
+        image = _fit(image, header, width, height, deadline)
     if header.is_turned:
         image = deadline.watch(image).copy_memory().autorot()
     return image
@@ -38,12 +38,12 @@ def _shrink_on_load(header: Header, width: int) -> dict[str, int]:
     return {}
 
 
-def _fit(image: Any, header: Header, width: int, height: int) -> Any:
+def _fit(image: Any, header: Header, width: int, height: int, deadline: Deadline) -> Any:
     """Make the picture smaller; alpha is premultiplied meanwhile, so that edges do not darken."""
     if header.pages == 1:
         return image.thumbnail_image(width, height=height, size="force", no_rotate=True)
     pages = [
         page.thumbnail_image(width, height=height, size="force", no_rotate=True)
-        for page in image.copy_memory().pagesplit()
+        for page in deadline.watch(image).copy_memory().pagesplit()
     ]
     return pages[0].pagejoin(pages[1:])

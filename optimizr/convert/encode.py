@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from optimizr.convert.options import Options
+from optimizr.convert.vips import blob, with_blob
 
+_TURNING = {"orientation", "exif-ifd0-Orientation", "jpeg-thumbnail-data"}
+_XMP_TURNING = re.compile(rb"""(tiff:Orientation(?:>|=["']))[2-8]""")
 _KEEP_EXIF, _KEEP_XMP, _KEEP_ICC = 1, 2, 8
 """Bits of libvips' VipsForeignKeep."""
 
@@ -16,6 +20,8 @@ def encode(image: Any, options: Options, mode: str) -> bytes:
     `mode` is `lossy`, `lossless` or `near_lossless`; for the last, `quality` is how near, where
     100 is lossless.
     """
+    if options.metadata == "keep":
+        image = _as_upright(image)
     data: bytes = image.webpsave_buffer(
         Q=options.quality,
         effort=options.effort,
@@ -28,6 +34,19 @@ def encode(image: Any, options: Options, mode: str) -> bytes:
         keep=_kept(options),
     )
     return data
+
+
+def _as_upright(image: Any) -> Any:
+    """Leave no word of turning in the metadata that is kept: the pixels are upright already.
+
+    The thumbnail goes too: it shows the picture as it was before.
+    """
+    image = image.copy()
+    for name in image.get_fields():
+        if name in _TURNING or name.startswith("exif-ifd1-"):
+            image.remove(name)
+    xmp = blob(image, "xmp-data")
+    return image if xmp is None else with_blob(image, "xmp-data", _XMP_TURNING.sub(rb"\g<1>1", xmp))
 
 
 def _kept(options: Options) -> int:

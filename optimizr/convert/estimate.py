@@ -22,12 +22,18 @@ _TOKENS_AT_80 = 20.0
 """More for noise at quality 80, the most that libwebp's tokens and the output take."""
 _TOKENS_PER_INPUT_BYTE = 20.0
 """The same by input at quality 80: a picture with little in it compresses well, has few tokens."""
-_INTERLACED_PNG = 3.5
-"""More for an interlaced PNG, which is decoded as a whole."""
+_HARDEST_LOSSLESS = 72.0
+"""The same at effort 6."""
+_INTERLACED_PNG = 1.2
+"""More for each byte of an interlaced PNG, which is decoded as a whole."""
 _COEFFICIENT = 2.2
 """More for each channel of a progressive JPEG, whose coefficients are kept until the end."""
 _WHOLE = 11.0
 """More for formats that are decoded as a whole; most of all AVIF, with its planes and frame."""
+_FRAMES = 7.0
+"""For each pixel of all frames of an animation: those encoded so far, and the decoder's."""
+_FITTED_FRAMES = 12.0
+"""The same if they are made smaller, for which all are in memory at once."""
 _FIXED = 6 << 20
 """Line buffers, contexts and what malloc keeps, whatever the picture's size."""
 
@@ -35,23 +41,31 @@ _FIXED = 6 << 20
 def peak_bytes(header: Header, input_bytes: int, options: Options) -> int:
     """Estimate the memory that converting takes at its peak, beside the input, in bytes."""
     width, height = header.fitted(options)
-    # Of an animation one frame at a time is encoded; the others wait as bytes.
-    encoded = width * height
+    encoded = width * height  # of an animation one frame at a time
     return int(
         _decoding(header) * header.width * header.height
         + _turning(header) * encoded
         + _encoding(header, input_bytes, options) * encoded
-        + (4 * input_bytes if header.pages > 1 else 0)
+        + _animating(header, options) * header.pixels
         + _FIXED
     )
 
 
 def _decoding(header: Header) -> float:
     if not FORMATS[header.format].streams:
-        return _WHOLE
+        return max(_WHOLE, 3.0 + 2 * header.bands * header.sample_bytes)
     if not header.interlaced:
         return 0
-    return _COEFFICIENT * header.bands if header.format == "jpeg" else _INTERLACED_PNG
+    if header.format == "jpeg":
+        return _COEFFICIENT * header.bands
+    return _INTERLACED_PNG * header.bands * header.sample_bytes
+
+
+def _animating(header: Header, options: Options) -> float:
+    if header.pages == 1:
+        return 0
+    fits = header.fitted(options) == (header.width, header.height)
+    return _FRAMES if fits else _FITTED_FRAMES
 
 
 def _turning(header: Header) -> float:
@@ -60,7 +74,7 @@ def _turning(header: Header) -> float:
 
 def _encoding(header: Header, input_bytes: int, options: Options) -> float:
     if options.mode != "lossy":
-        return _LOSSLESS + 3
+        return (_HARDEST_LOSSLESS if options.effort == 6 else _LOSSLESS) + 3
     finest = max(0, options.quality - 80) / 20
     by_pixel = _TOKENS_AT_80 * (0.5 + options.quality / 160 + finest / 2)
     by_input = _TOKENS_PER_INPUT_BYTE * (1 + 1.7 * finest) * input_bytes / header.pixels

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from optimizr.convert import gif
+
 
 class Format(NamedTuple):
     """One format, by libvips' names."""
@@ -61,7 +63,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def end_is_missing(data: bytes, format_: str) -> bool:
-    """Tell whether a picture lacks its end marker: JPEG's EOI, PNG's IEND chunk, GIF's trailer.
+    """Tell whether a picture lacks its end: JPEG's EOI, PNG's IEND chunk, GIF's trailer.
 
     False for formats that have none, or say their length at the beginning.
     """
@@ -70,7 +72,7 @@ def end_is_missing(data: bytes, format_: str) -> bool:
     if format_ == "png":
         return b"IEND" not in data[-65536:]
     if format_ == "gif":
-        return not data.rstrip(b"\0").endswith(b";")
+        return not gif.is_whole(data)
     if format_ == "webp":
         return len(data) < int.from_bytes(data[4:8], "little") + 8
     return False

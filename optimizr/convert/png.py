@@ -21,6 +21,8 @@ _PRIMARIES = {
 _REFERENCE_WHITE = 203 / 10000
 """Of diffuse white in PQ's range of 10,000 cd/m2 (ITU-R BT.2408); what is brighter is clipped."""
 _TABLE = 1024
+_MOST_CHUNKS = 1000
+"""Looked at; a file of millions of empty chunks must not take time."""
 
 
 def profile(data: bytes) -> bytes | None:
@@ -48,7 +50,9 @@ def is_animated(data: bytes) -> bool:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield (type, content) of the chunks before the pixels, of those short enough to matter."""
     place = 8
-    while place + 8 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if place + 8 > len(data):
+            return
         size, kind = struct.unpack_from(">I4s", data, place)
         if kind == b"IDAT":
             return

@@ -11,6 +11,9 @@ from optimizr.convert.options import MAX_SIDE, Options
 from optimizr.convert.vips import VipsError, load
 from optimizr.errors import PictureError, Reason, Stage
 
+_SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4}
+"""By libvips' band format."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -28,7 +31,12 @@ class Header:
     """EXIF's, 1 (upright) to 8."""
     bands: int
     """Channels as stored, alpha included."""
+    sample_bytes: int
+    """Of each channel of a pixel."""
     has_alpha: bool
+    has_profile: bool
+    has_metadata: bool
+    """EXIF or XMP."""
     interlaced: bool
     """A progressive JPEG or an interlaced PNG: it cannot be decoded as a stream."""
     animation_dropped: bool
@@ -43,6 +51,16 @@ class Header:
     def is_turned(self) -> bool:
         """Tell whether it must be turned to be upright."""
         return self.orientation > 1 and self.pages == 1
+
+    def is_as_asked(self, options: Options) -> bool:
+        """Tell whether the file itself is what a WebP made of it shall be, but for its bytes."""
+        return (
+            self.format == "webp"
+            and self.orientation <= 1
+            and self.fitted(options) == (self.width, self.height)
+            and not (self.has_metadata and options.metadata == "none")
+            and not (self.has_profile and options.color == "srgb")
+        )
 
     def fitted(self, options: Options) -> tuple[int, int]:
         """Give width and height as stored, scaled to fit the bounds of the upright picture."""
@@ -64,6 +82,9 @@ def probe(data: bytes, options: Options) -> Header:
         header = _header(load(data, format_), data, format_)
     except VipsError:
         raise damaged(data, format_, f"a {format_}", Stage.PROBE) from None
+    if format_ == "gif" and end_is_missing(data, format_):
+        # The only decoder that takes what there is for the whole, whatever `fail_on` says.
+        raise damaged(data, format_, f"a {format_}", Stage.PROBE)
     _check_size(header, options)
     return header
 
@@ -118,6 +139,9 @@ def _header(image: Any, data: bytes, format_: str) -> Header:
         pages=max(1, pages),
         orientation=_number(image, "orientation", 1),
         bands=image.bands,
+        sample_bytes=_SAMPLE_BYTES.get(image.format, 8),
+        has_profile=bool(image.get_typeof("icc-profile-data")),
+        has_metadata=bool(image.get_typeof("exif-data") or image.get_typeof("xmp-data")),
         has_alpha=bool(image.hasalpha()),
         interlaced=bool(_number(image, "interlaced", 0)),
         animation_dropped=format_ == "png" and png.is_animated(data),

@@ -8,6 +8,7 @@ from strangers reach no other decoder.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,21 +24,31 @@ else:
     VipsError: type[Exception] = pyvips.Error
 
 
-def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
-    """Set libvips up for the process, with the loaders of these formats open and no others.
+_starting = threading.Lock()
+_started = False
 
+
+def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
+    """Set libvips up for the process, with the loaders of these formats open.
+
+    The first call shuts all others; further calls only open more, since another run may be at work
+    in the process. `probe` refuses what a run's own formats do not name, whatever is open.
     Raises EnvironmentStop if libvips cannot be loaded.
     """
+    global _started
     if _missing is not None:
         raise EnvironmentStop(
             "libvips_missing",
             f"expected libvips to load, got: {_missing}; try `pip install 'pyvips[binary]'`",
         )
-    pyvips.concurrency_set(1)
-    pyvips.cache_set_max(0)
-    pyvips.operation_block_set("VipsForeignLoad", True)
-    for name in formats:
-        pyvips.operation_block_set(FORMATS[name].loader, False)
+    with _starting:
+        if not _started:
+            pyvips.concurrency_set(1)
+            pyvips.cache_set_max(0)
+            pyvips.operation_block_set("VipsForeignLoad", True)
+            _started = True
+        for name in formats:
+            pyvips.operation_block_set(FORMATS[name].loader, False)
 
 
 def version() -> str:

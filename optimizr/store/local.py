@@ -41,8 +41,10 @@ _STORE_IS_LOST = {
 class LocalStore:
     """A directory. `root` is made absolute; keys are paths below it."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, leave_out: str | None = None) -> None:
+        """With `leave_out`, listing passes over that directory, unless it is the root."""
         self._root = os.path.abspath(os.fsencode(root))
+        self._leave_out = None if leave_out is None else os.fsencode(leave_out)
         self._tmp = os.path.join(self._root, OWN_FOLDER, b"tmp")
         self._lock: int | None = None
 
@@ -77,7 +79,7 @@ class LocalStore:
 
     def folders(self) -> Iterator[Folder]:
         """List depth first, each directory sorted by bytes; see `store.walk`."""
-        return walk(self._root)
+        return walk(self._root, self._leave_out)
 
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""

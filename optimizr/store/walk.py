@@ -21,16 +21,22 @@ OWN_FOLDER = b".optimizr"
 """Holds what optimizr keeps for itself in an output; never a source of pictures."""
 
 
-def walk(root: bytes) -> Iterator[Folder]:
-    """Yield each directory, depth first and sorted by bytes; one is in memory at once."""
+def walk(root: bytes, leave_out: bytes | None = None) -> Iterator[Folder]:
+    """Yield each directory, depth first and sorted by bytes; one is in memory at once.
+
+    `leave_out` is a directory that is passed over with all below it, unless it is the root.
+    """
     real_root = os.path.realpath(root)
+    left_out = _identity(leave_out) if leave_out and os.path.isdir(leave_out) else None
     pending = [_Place(b"", frozenset(), False)]
     while pending:
         place = pending.pop()
         path = os.path.join(root, place.key)
         try:
-            status = os.stat(path)
-            place = place._replace(above=place.above | {(status.st_dev, status.st_ino)})
+            here = _identity(path)
+            if here == left_out and place.key:
+                continue
+            place = place._replace(above=place.above | {here})
             found = _scan(path, real_root, place)
         except OSError as error:
             yield Folder(place.key, [], problem=_folder_error(error))
@@ -42,6 +48,11 @@ def walk(root: bytes) -> Iterator[Folder]:
             _Place(prefix + name, place.above, place.linked or linked)
             for name, linked in reversed(found.folders)
         ]
+
+
+def _identity(path: bytes) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 class _Place(NamedTuple):
@@ -101,6 +112,12 @@ def _may_follow(entry: os.DirEntry[bytes], real_root: bytes, place: _Place) -> b
 
 
 def _folder_error(error: OSError) -> PictureError:
+    if error.errno == errno.ENOENT:
+        return PictureError(
+            Stage.LIST,
+            Reason.NOT_FOUND,
+            "expected a folder that was listed, got none: it is gone since; bring it back",
+        )
     return PictureError(
         Stage.LIST,
         Reason.FOLDER_UNREADABLE,
