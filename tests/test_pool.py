@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizr.pool import Budget, OverBudget, Pool, Stop
+from optimizr.pool import WORKER, Budget, OverBudget, Pool, Stop
 
 
 @settings(max_examples=40)
@@ -216,15 +216,16 @@ def test_what_was_done_by_the_end_of_the_drain_is_told_however_slow_the_reader()
 
 
 def test_a_caller_that_leaves_lets_the_workers_go() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     pool: Pool[int, int] = Pool(abs, 4)
     outcomes = pool.run(iter(range(10_000)), Stop(), 5)
     next(outcomes)
+    workers = {t for t in threading.enumerate() if t.name.startswith(WORKER)} - before
+    assert workers
     outcomes.close()  # type: ignore[attr-defined]
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    for worker in workers:
+        worker.join(10)
+        assert not worker.is_alive()
 
 
 def test_an_empty_source_ends_at_once() -> None:
