@@ -41,15 +41,15 @@ SUMMARY_NAME = b"summary.json"
 FAILURES_NAME = b"failed.jsonl"
 
 
-def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = None) -> Summary:
+def run(settings: Settings, *readers: Sink, stop: Stop | None = None) -> Summary:
     """Convert every picture of `settings.input` into `settings.output`.
 
-    One picture's failure is an `image.failed` event, never an exception. `on_event` is told each
-    event as it happens; set `stop.signal` from another thread to end early. The result's
-    `exit_code` is what the command line program would exit with.
+    One picture's failure is an `image.failed` event, never an exception. Each of `readers` is
+    called with each event as it happens; set `stop.signal` from another thread to end early. The
+    result's `exit_code` is what the command line program would exit with.
 
     Raises ConfigError if a setting is wrong, EnvironmentStop if nothing could be started, and what
-    `on_event` raised, once those in flight are done and the reports are written.
+    a reader raised, once those in flight are done and the reports are written.
     """
     stop = stop or Stop()
     convert.start(settings.picture.formats)
@@ -65,7 +65,7 @@ def run(settings: Settings, on_event: Sink | None = None, stop: Stop | None = No
         closing(Failures(output.path(FAILURES_NAME))) as failures,
         Monitor(interval, lambda: _waits(pool, limits, source)) as monitor,
     ):
-        record = Recorder([failures, on_event] if on_event else [failures], stop)
+        record = Recorder([failures, *readers], stop)
         record(_started(settings, limits))
         record(monitor.sample())
         for outcome in pool.run(source, stop, settings.limits.drain.total_seconds()):

@@ -313,7 +313,7 @@ def test_the_library_gives_typed_results_and_the_same_events(tmp_path: Path) -> 
     (tmp_path / "in/page.png").write_text("<html>")
     told: list[Event] = []
     settings = library.Settings(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
-    summary = library.run(settings, on_event=told.append)
+    summary = library.run(settings, told.append)
     assert (summary.converted_files, summary.failed_files, summary.exit_code) == (5, 1, 1)
     assert sum(isinstance(event, ImageConverted) for event in told) == 5
     assert told[-1].name == "run.finished"
@@ -330,7 +330,7 @@ def test_a_callback_that_raises_ends_the_run_with_its_reports_and_is_raised(
 
     settings = library.Settings(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
     with pytest.raises(LookupError, match="of the caller"):
-        library.run(settings, on_event=tell)
+        library.run(settings, tell)
     summary = summary_of(tmp_path / "out")
     assert summary["interrupted"] is True
     assert summary["processed_files"] == len(list((tmp_path / "out").rglob("*.webp")))

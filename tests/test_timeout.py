@@ -49,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: Stuck) -> tuple[
         limits={"timeout": "1s", "drain": "1s"},  # type: ignore[arg-type]
     )
     try:
-        return optimizr.run(settings, on_event=told.append), told
+        return optimizr.run(settings, told.append), told
     finally:
         stuck.release.set()
 

@@ -17,9 +17,8 @@ from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
 from optimizr.config import Settings
-from optimizr.errors import EnvironmentStop, ExitCode
+from optimizr.errors import ExitCode
 from optimizr.events import (
-    Event,
     RunPlanned,
 )
 from optimizr.log import JsonLog, open_log_file
@@ -41,8 +40,8 @@ def main(argv: list[str]) -> int:
             return _print_plan(plan(settings, stop), as_json, stop)
     drain = format_seconds(settings.limits.drain.total_seconds())
     with stopping(f"finishing the pictures in flight, for at most {drain}") as stop:
-        with _readers(settings, as_json, verbose) as on_event:
-            summary = pipeline.run(settings, on_event, stop)
+        with _readers(settings, as_json, verbose) as readers:
+            summary = pipeline.run(settings, *readers, stop=stop)
         if not as_json:
             with suppress(BrokenPipeError):  # the exit code tells it all the same
                 write(to_text(summary))
@@ -65,39 +64,24 @@ def _is_json(settings: Settings) -> bool:
 
 
 @contextmanager
-def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[Sink]:
-    """Give what tells people and machines of events, for the length of a `with`."""
+def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[list[Sink]]:
+    """Give who tells people and machines of events, for the length of a `with`."""
     endpoints.open_output(settings)  # a mistake in it is told before a log is begun
     _, counted = endpoints.open_input(settings)
     console = Terminal()
-    sinks: list[Sink] = []
+    readers: list[Sink] = []
     with ExitStack() as stack:
         if as_json:
-            sinks.append(JsonLog(sys.stdout, settings.log))
+            readers.append(JsonLog(sys.stdout, settings.log))
         else:
-            sinks.append(Lines(console, verbose))
+            readers.append(Lines(console, verbose))
         if settings.log.file is not None:
             file = open_log_file(settings.log.file)
             stack.callback(_close, file)
-            sinks.append(JsonLog(file, settings.log))
+            readers.append(JsonLog(file, settings.log))
         if console.is_terminal:
-            sinks.append(stack.enter_context(Bar(console, counted.count)))
-
-        def tell(event: Event) -> None:
-            errors = [error for sink in sinks if (error := _told(sink, event))]
-            if errors:
-                raise errors[0]
-
-        yield tell
-
-
-def _told(sink: Sink, event: Event) -> EnvironmentStop | None:
-    """Tell one reader; that it cannot go on must not keep the event from the others."""
-    try:
-        sink(event)
-    except EnvironmentStop as error:
-        return error
-    return None
+            readers.append(stack.enter_context(Bar(console, counted.count)))
+        yield readers
 
 
 def _close(file: TextIO) -> None:
