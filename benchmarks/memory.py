@@ -110,6 +110,10 @@ KINDS: dict[str, Kind] = {
         lambda: bytes(noisy().bandjoin(noisy()[0]).pngsave_buffer(compression=1)),
         {},
     ),
+    "png, noise as alpha, quality 100": (
+        lambda: bytes(noisy().bandjoin(noisy()[0]).pngsave_buffer(compression=1)),
+        {"quality": 100},
+    ),
     "png, 16 bits": (deep, {}),
     "gif, 20 frames": (animated, {}),
     "webp": (saved("webpsave_buffer", plain, Q=80), {}),
