@@ -62,6 +62,22 @@ def test_an_output_that_has_gone_stops_the_run_and_is_not_made_anew(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_that_goes_between_writing_and_renaming_is_not_made_anew(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_and_lose(path: bytes, data: bytes) -> None:
+        Path(os.fsdecode(path)).write_bytes(data)
+        (tmp_path / "out").rename(tmp_path / "away")
+
+    monkeypatch.setattr("optimizr.store.local._write", write_and_lose)
+    for key in (b"sub/deep/a.webp", b"a.webp"):
+        with pytest.raises(EnvironmentStop) as caught:
+            store.put(key, b"data")
+        assert caught.value.cause == "output_gone"
+        assert not (tmp_path / "out").exists()
+        (tmp_path / "away").rename(tmp_path / "out")
+
+
 def test_the_next_start_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:
     own = tmp_path / "out/.optimizr/tmp"
     own.mkdir(parents=True)

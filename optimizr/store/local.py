@@ -132,8 +132,7 @@ class LocalStore:
         return os.path.join(self._root, key)
 
     def _move(self, tmp: bytes, target: bytes, data: bytes) -> None:
-        # After the write: a root that has gone must fail there, not be made anew here.
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        self._make_folder(os.path.dirname(target))
         try:
             os.replace(tmp, target)
         except OSError as error:
@@ -141,6 +140,14 @@ class LocalStore:
                 raise
             os.unlink(tmp)
             _write_across(tmp, target, data)
+
+    def _make_folder(self, path: bytes) -> None:
+        """Make a folder and those above it, but not the root: one that has gone stays gone."""
+        if path == self._root or os.path.isdir(path):
+            return
+        self._make_folder(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
 
     def _is_alone(self) -> bool:
         """Tell whether no other run writes here, and let others know of this one.
