@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from optimizr.redaction import redact
 from optimizr.units import Duration, Size
 
 ENV_PREFIX = "OPTIMIZR_"
@@ -52,6 +52,8 @@ Color = Literal["srgb", "keep"]
 Metadata = Literal["none", "keep"]
 Format = Literal["jpeg", "png", "gif", "webp", "tiff", "heif", "avif"]
 IfLarger = Literal["keep", "skip", "copy"]
+Overwrite = Literal["changed", "never", "always"]
+Fsync = Literal["file", "batch", "none"]
 
 
 def _check_path(value: str) -> str:
@@ -161,6 +163,11 @@ class PolicySettings(Section):
     if_larger: IfLarger = "keep"
     """What becomes of a WebP that is not smaller than its original: `keep` writes it anyway, `skip`
     leaves no output, `copy` puts the original under its own name."""
+    overwrite: Overwrite = "changed"
+    """What becomes of a file that stands at an output's name: `changed` replaces it if optimizr
+    made it and its picture or the settings have changed, and fails if somebody else made it;
+    `always` replaces that too; `never` leaves whatever stands there, and counts the picture as
+    skipped."""
     max_failed: MaxFailed = 0
     """How many pictures may fail before the exit code says so: a count, or a percentage of all
     pictures such as `1%`."""
@@ -197,6 +204,15 @@ class LimitSettings(Section):
     """How long decoding and encoding one picture may take."""
     drain: Duration = timedelta(seconds=20)
     """How long pictures in flight may take to finish after the first SIGINT or SIGTERM."""
+
+
+class StoreSettings(Section):
+    """How outputs are written."""
+
+    fsync: Fsync = "file"
+    """When an output is safe from a power cut: `file` syncs each before it gets its name; `batch`
+    promises the same and syncs the whole file system once for all workers that wait, which slow
+    disks like; `none` leaves it to the system: after a power cut outputs may be torn."""
 
 
 class MonitorSettings(Section):
@@ -240,14 +256,18 @@ class Settings(BaseSettings):
     )
 
     input: Path
-    """Where the pictures are: a directory, or one file."""
+    """Where the pictures are: a directory, one file, or `@failed.jsonl` to try those again that
+    failed."""
     output: Path
     """The directory that the WebPs go to; made if it is not there."""
+    dead_letter: Path | None = None
+    """A directory that the originals of failed pictures are copied to."""
     webp: WebpSettings = WebpSettings()
     picture: PictureSettings = PictureSettings()
     policy: PolicySettings = PolicySettings()
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()
+    store: StoreSettings = StoreSettings()
     monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()
 
@@ -265,25 +285,5 @@ class Settings(BaseSettings):
 
     def redacted(self) -> dict[str, Any]:
         """Dump the settings for events and reports, without userinfo and queries of URLs."""
-        dumped: dict[str, Any] = _redact(self.model_dump(mode="json"))
+        dumped: dict[str, Any] = redact(self.model_dump(mode="json"))
         return dumped
-
-
-def redact_url(text: str) -> str:
-    """Take userinfo, query and fragment out of a URL; other text stays as it is."""
-    if "://" not in text:
-        return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return text.partition("://")[0] + "://"
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def _redact(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _redact(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_redact(item) for item in value]
-    return redact_url(value) if isinstance(value, str) else value

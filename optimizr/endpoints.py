@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 
-from optimizr.config import Settings, redact_url
+from optimizr.config import Settings
 from optimizr.errors import ConfigError
+from optimizr.redaction import redact_url
 from optimizr.source.tree import Tree
 from optimizr.store.local import LocalStore
+from optimizr.store.sync import by_name
 
 
 def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
@@ -35,7 +37,8 @@ def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
         folder, name = os.path.split(folder)
         only = os.fsencode(name)
     _keep_apart(settings, folder)
-    store = LocalStore(folder, leave_out=settings.output)
+    ours = (settings.output, settings.dead_letter)
+    store = LocalStore(folder, leave_out=[path for path in ours if path is not None])
     return store, Tree(
         store,
         settings.policy.naming,
@@ -55,7 +58,7 @@ def open_output(settings: Settings) -> LocalStore:
         raise ConfigError(
             f"output: expected a directory, got {path!r}, which is a file; name another"
         )
-    return LocalStore(path)
+    return LocalStore(path, sync=by_name(settings.store.fsync))
 
 
 def _keep_apart(settings: Settings, folder: str) -> None:

@@ -3,16 +3,18 @@
     OptimizrError
     ├── ConfigError       a person's mistake in a setting, flag or config file; nothing was started
     ├── PictureError      one picture cannot be done; the others go on
-    └── EnvironmentStop   the world cannot go on (disk full, output gone); the run stops
+    ├── EnvironmentStop   the world cannot go on (disk full, output gone); the run stops
+    └── Cancelled         the run has ended without this picture; it is left undone, not failed
 
 Foreign exceptions are translated where they enter: those of the operating system in `store`,
-those of libvips in `convert`, those of pydantic in `config`. A `PictureError` never carries
-libvips' own text: libvips keeps one error buffer for the whole process, so under threads that
-text may speak of another picture.
+those of SQLite in `ledger`, those of libvips in `convert`, those of pydantic in `config`. A
+`PictureError` never carries libvips' own text: libvips keeps one error buffer for the whole
+process, so under threads that text may speak of another picture.
 """
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum, StrEnum
 
 
@@ -26,7 +28,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """A mistake in a flag, a setting or a config file. Nothing was started."""
     ENVIRONMENT = 3
-    """Stopped by the environment: disk full, output gone. Mend it and run again."""
+    """Stopped by the environment: disk full, output gone, ledger unusable. Mend it, run again."""
     INTERRUPTED = 130
     """Stopped by SIGINT. Run again to finish."""
     TERMINATED = 143
@@ -51,6 +53,8 @@ class Reason(StrEnum):
     """The source changed between listing and reading."""
     CORRUPT = "corrupt"
     """The header is that of a picture; what follows cannot be decoded."""
+    CRASHED = "crashed"
+    """Two runs ended while it was being converted, and so did a process of its own."""
     EMPTY_FILE = "empty_file"
     """Zero bytes."""
     FOLDER_UNREADABLE = "folder_unreadable"
@@ -67,6 +71,8 @@ class Reason(StrEnum):
     """Listed, then gone; or a link that leads nowhere."""
     OUTPUT_BLOCKED = "output_blocked"
     """Something in the output stands where a file or folder of ours must be."""
+    OUTPUT_NOT_OURS = "output_not_ours"
+    """A file stands at the output's name that optimizr did not make; see `policy.overwrite`."""
     TIMEOUT = "timeout"
     """Took longer to convert than `limits.timeout`."""
     TOO_LARGE_FILE = "too_large_file"
@@ -103,6 +109,10 @@ class PictureError(OptimizrError):
         self.reason = reason
         self.message = message
 
+    def __reduce__(self) -> tuple[type[PictureError], tuple[Stage, Reason, str]]:
+        """Be pickled whole: one may come from another process."""
+        return type(self), (self.stage, self.reason, self.message)
+
 
 class EnvironmentStop(OptimizrError):  # noqa: N818 - it stops the run, which is the point
     """The run cannot go on, whichever picture it is at. `cause` is a stable code."""
@@ -110,3 +120,25 @@ class EnvironmentStop(OptimizrError):  # noqa: N818 - it stops the run, which is
     def __init__(self, cause: str, message: str) -> None:
         super().__init__(message)
         self.cause = cause
+
+
+WORLD_ERRORS = {
+    errno.ENOSPC: ("disk_full", "the disk is full; make room and run the same command again"),
+    errno.EDQUOT: ("disk_full", "the disk quota is used up; make room and run it again"),
+    errno.EROFS: ("output_read_only", "the file system is read-only; mend it and run it again"),
+    errno.EIO: ("output_io_error", "the device reports I/O errors; mend it and run it again"),
+    errno.EMFILE: ("too_many_open_files", "too many files are open; raise `ulimit -n`"),
+    errno.ENFILE: ("too_many_open_files", "the system has too many files open"),
+}
+"""What the operating system says that concerns every file: the cause, and what to do."""
+
+
+def stopped_by(error: OSError, cause: str, expected: str) -> EnvironmentStop:
+    """Make the stop of what a write for the run as a whole came to; `cause` unless it is known."""
+    advice = f"{error.strerror or type(error).__name__}; mend it and run the same command again"
+    cause, advice = WORLD_ERRORS.get(error.errno or 0, (cause, advice))
+    return EnvironmentStop(cause, f"expected {expected}, got: {advice}")
+
+
+class Cancelled(OptimizrError):  # noqa: N818 - no mistake was made
+    """The picture was being worked on when the run's patience ended."""

@@ -104,11 +104,14 @@ class ImageSkipped(Event):
     key: str
     """The picture's key in the input."""
     reason: str
-    """A stable code: `larger_skipped`, `larger_copied`, `webp_copied`."""
+    """A stable code: `up_to_date`, `output_exists`, `larger_skipped`, `larger_copied`,
+    `webp_copied`."""
     input_bytes: int
     """Of the original's file."""
     output: str | None = None
-    """Where the original was copied to, if it was."""
+    """The key in the output of what stands for it: its WebP, or a copy of the original."""
+    output_bytes: int = 0
+    """Of the WebP that is up to date; 0 with other reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,8 @@ class ImageFailed(Event):
     """Of the file as listed; 0 where that is not known."""
     duration_ms: float
     """Spent on it until it failed, without waiting."""
+    attempts: int = 1
+    """How many runs have tried this version of it, this one counted."""
     traceback: str | None = None
     """Only with `internal_error`, which is a mistake in optimizr."""
 

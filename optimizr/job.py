@@ -6,49 +6,38 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from optimizr import convert
 from optimizr.config import Settings
-from optimizr.convert import Converted, Header, Options
-from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
+from optimizr.convert import Converted, Header, Options, alone
+from optimizr.errors import Cancelled, EnvironmentStop, PictureError, Reason, Stage
 from optimizr.events import (
     ImageConverted,
     ImageFailed,
     ImageSkipped,
-    milliseconds,
 )
 from optimizr.keys import to_text
 from optimizr.limits import Limits
 from optimizr.pool import Budget, Hold, OverBudget
 from optimizr.source import Item
+from optimizr.stopwatch import Stopwatch
 from optimizr.store import Store, Writer
 from optimizr.units import format_size
 
 Outcome = ImageConverted | ImageSkipped | ImageFailed
 
 
-class Stopwatch:
-    """Time spent in each stage, in seconds; waiting for limits is in none of them."""
+@dataclass(frozen=True)
+class Before:
+    """What is asked on the way of a picture."""
 
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys(Stage, 0.0)
-        self.stage = Stage.LIST
-
-    @contextmanager
-    def lap(self, stage: Stage) -> Iterator[None]:
-        """Count the time of a `with` block for a stage."""
-        self.stage = stage
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start
-
-    def ms(self, *stages: Stage) -> float:
-        """Give the time of some stages, or of all."""
-        return milliseconds(sum(self.seconds[stage] for stage in stages or Stage))
+    decoding: Callable[[bytes, bytes], None] = lambda _key, _output: None
+    """Called with a picture's key and the key that will be written, before it is decoded."""
+    may_write: Callable[[bytes], bool] = lambda _key: True
+    """Tells whether a key that was not foreseen may be written. May raise PictureError."""
 
 
 _GRACE_SECONDS = 5.0
@@ -58,24 +47,37 @@ _GRACE_SECONDS = 5.0
 class Job:
     """Turns an item into its outcome. Called from many threads at once."""
 
-    def __init__(self, source: Store, output: Writer, settings: Settings, limits: Limits) -> None:
+    def __init__(
+        self,
+        source: Store,
+        output: Writer,
+        settings: Settings,
+        limits: Limits,
+        before: Before = Before(),
+    ) -> None:
+        """`before` is asked before a picture is decoded, and before another key is written."""
         self._source = source
         self._output = output
         self._limits = limits
+        self._before = before
         self._options = _options(settings)
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
+        self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
 
     def __call__(self, item: Item) -> Outcome:
-        """Do one picture. Raises EnvironmentStop alone: any other error is this picture's."""
+        """Do one picture.
+
+        Raises EnvironmentStop and, after `cancel`, Cancelled: any other error is this picture's.
+        """
         watch = Stopwatch()
         try:
             return self._convert(item, watch)
         except PictureError as error:
             return self._failed(item, watch, error)
-        except EnvironmentStop:
+        except (EnvironmentStop, Cancelled):
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose the others
             mistake = PictureError(
@@ -85,27 +87,52 @@ class Job:
             )
             return self._failed(item, watch, mistake, traceback.format_exc())
 
+    def cancel(self) -> None:
+        """Stop all conversions; nothing is written from now on. They raise Cancelled soon."""
+        self._cancelled.set()
+
     def _convert(self, item: Item, watch: Stopwatch) -> Outcome:
         self._refuse_early(item)
-        limits = self._limits
-        with self._reserve(limits.fetched, item.size, "reading it"):
+        with self._reserve(self._limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
-            with watch.lap(Stage.PROBE):
-                header = convert.probe(data, self._options)
-            peak = convert.peak_bytes(header, len(data), self._options)
-            with self._reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
-                with limits.slots.hold(1), self._noted(item, watch), watch.lap(Stage.CONVERT):
-                    made = convert.convert(data, header, self._options)
-                held.shrink(len(made.data))
+            self._before.decoding(item.key, item.output)
+            with self._made(item, data, watch) as (header, made):
                 skipped = self._not_worth_it(item, data, header, made, watch)
                 if skipped is not None:
                     return skipped
-                with watch.lap(Stage.STORE):
-                    self._output.put(item.output, made.data)
+                self._put(item.output, made.data, watch)
         return _converted(item, len(data), header, made, watch)
 
     @contextmanager
-    def _noted(self, item: Item, watch: Stopwatch) -> Iterator[None]:
+    def _made(
+        self, item: Item, data: bytes, watch: Stopwatch
+    ) -> Iterator[tuple[Header, Converted]]:
+        """Give the header and the WebP, and keep the memory that this one takes."""
+        limits, options = self._limits, self._options
+        if item.alone:
+            # Its size is not known: even to read its header may take the process down.
+            with limits.peak.hold(limits.peak.total), limits.slots.hold(1):
+                with watch.lap(Stage.CONVERT):
+                    found = alone.convert(data, options, limits.peak.total, self._cancelled)
+                yield found
+            return
+        with watch.lap(Stage.PROBE):
+            header = convert.probe(data, options)
+        peak = convert.peak_bytes(header, len(data), options)
+        with self._reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
+            with limits.slots.hold(1), self._watched(item, watch), watch.lap(Stage.CONVERT):
+                made = convert.convert(data, header, options, self._cancelled)
+            held.shrink(len(made.data))
+            yield header, made
+
+    def _put(self, key: bytes, data: bytes, watch: Stopwatch) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+        with watch.lap(Stage.STORE):
+            self._output.put(key, data)
+
+    @contextmanager
+    def _watched(self, item: Item, watch: Stopwatch) -> Iterator[None]:
         """Keep note of a conversion, so that others can see when it does not end."""
         limit = time.monotonic() + self._options.timeout_seconds + _GRACE_SECONDS
         self._converting[threading.get_ident()] = (item, watch, limit)
@@ -149,16 +176,31 @@ class Job:
         if len(made.data) < len(data):
             return None
         if self._if_larger == "skip":
+            self._take_away(item)
             return _skipped(item, len(data), "larger_skipped")
-        with watch.lap(Stage.STORE):
-            if self._if_larger == "copy":
-                if self._output.full_path(item.key) != self._source.full_path(item.key):
-                    self._output.put(item.key, data)
-                return _skipped(item, len(data), "larger_copied", item.key)
-            if header.is_as_asked(self._options):
-                self._output.put(item.output, data)
-                return _skipped(item, len(data), "webp_copied", item.output)
+        if self._if_larger == "copy":
+            return self._copy(item, data, watch)
+        if header.is_as_asked(self._options):
+            self._put(item.output, data, watch)
+            return _skipped(item, len(data), "webp_copied", item.output)
         return None
+
+    def _copy(self, item: Item, data: bytes, watch: Stopwatch) -> ImageSkipped:
+        """Put the original under its own name, unless that is where it is."""
+        copied = None
+        if self._output.full_path(item.key) != self._source.full_path(item.key):
+            if not self._before.may_write(item.key):
+                return _skipped(item, len(data), "output_exists", item.key)
+            self._before.decoding(item.key, item.key)
+            self._put(item.key, data, watch)
+            copied = item.key
+        self._take_away(item)
+        return _skipped(item, len(data), "larger_copied", copied)
+
+    def _take_away(self, item: Item) -> None:
+        """Remove the WebP of an earlier run, whose settings were others."""
+        if item.replaces:
+            self._output.remove(item.output)
 
     def _fetch(self, item: Item, watch: Stopwatch) -> bytes:
         with watch.lap(Stage.FETCH):

@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 from optimizr import convert, endpoints, report
 from optimizr._version import __version__
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
 from optimizr.events import (
-    Event,
-    ImageFailed,
     RunFinished,
     RunProgress,
     RunStarted,
-    new_run_id,
 )
-from optimizr.job import Job, Outcome
+from optimizr.job import Before, Job
 from optimizr.ledger.failures import Failures
+from optimizr.ledger.ledger import Ledger
+from optimizr.ledger.lock import Lock
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
+from optimizr.recorder import Recorder, Result, Sink
+from optimizr.resume import Resume, Skips
 from optimizr.source import Item
 from optimizr.source.tree import Tree
+from optimizr.store import Store
 from optimizr.store.local import LocalStore
-from optimizr.summary import Summary, reduce
-
-Sink = Callable[[Event], None]
-"""Whoever wants to know what happens. Called in the thread of `run`, in order."""
+from optimizr.summary import Summary
 
 SUMMARY_NAME = b"summary.json"
 FAILURES_NAME = b"failed.jsonl"
+LOCK_NAME = b"lock"
 
 
-def run(settings: Settings, *readers: Sink, stop: Stop | None = None) -> Summary:
-    """Convert every picture of `settings.input` into `settings.output`.
+def run(
+    settings: Settings, *readers: Sink, stop: Stop | None = None, force: bool = False
+) -> Summary:
+    """Convert every picture of `settings.input` into `settings.output` that is not up to date.
 
     One picture's failure is an `image.failed` event, never an exception. Each of `readers` is
-    called with each event as it happens; set `stop.signal` from another thread to end early. The
-    result's `exit_code` is what the command line program would exit with.
+    called with each event as it happens; set `stop.signal` from another thread to end early. With
+    `force` nothing counts as up to date. The result's `exit_code` is what the command line program
+    would exit with.
 
-    Raises ConfigError if a setting is wrong, EnvironmentStop if nothing could be started, and what
-    a reader raised, once those in flight are done and the reports are written.
+    Raises ConfigError if a setting is wrong or another run is at work on the output,
+    EnvironmentStop if nothing could be started, and what a reader raised, once those in flight are
+    done and the reports are written.
     """
     stop = stop or Stop()
     convert.start(settings.picture.formats)
@@ -57,33 +59,42 @@ def run(settings: Settings, *readers: Sink, stop: Stop | None = None) -> Summary
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
     output.prepare()
-    job = Job(store, output, settings, limits)
-    pool = Pool(job, limits.workers)
-    interval = settings.monitor.interval.total_seconds()
     with (
-        closing(output),
-        closing(Failures(output.path(FAILURES_NAME))) as failures,
-        Monitor(interval, lambda: _waits(pool, limits, source)) as monitor,
+        Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
+        Ledger(output.own, settings, convert.version(), force, lock.died) as ledger,
+        Failures(output.path(FAILURES_NAME), os.path.join(output.own, FAILURES_NAME)) as failures,
     ):
-        record = Recorder([failures, *readers], stop)
-        record(_started(settings, limits))
-        record(monitor.sample())
-        for outcome in pool.run(source, stop, settings.limits.drain.total_seconds()):
-            if isinstance(outcome, Exception):
-                stop.halt(outcome)
-            elif outcome is not None:
-                record(outcome)
-            for failure in _given_up(job, pool, limits, stop):
-                record(failure)
-            if monitor.due():
-                record(monitor.sample())
-                record(_progress(record.summary))
-        record(monitor.sample())
-        _finish(record, output, _finished(settings, record.summary, stop, pool.in_flight))
+        output.sweep()
+        failures.rewrite(ledger.failures())
+        resume = Resume(source, ledger, output, settings.policy.overwrite, force)
+        before = Before(ledger.in_flight.begin, resume.may_write)
+        job = Job(store, output, settings, limits, before)
+        pool = Pool(_passing_skips(job), limits.workers)
+        interval = settings.monitor.interval.total_seconds()
+        with Monitor(interval, lambda: _waits(pool, limits, source)) as monitor:
+            record = Recorder(readers, stop, ledger, failures)
+            record(_started(settings, limits))
+            record(monitor.sample())
+            for result in pool.run(resume, stop, settings.limits.drain.total_seconds()):
+                record.result(result)
+                for given_up in _given_up(job, pool, limits, stop):
+                    record.result(given_up)
+                if monitor.due():
+                    record(monitor.sample())
+                    record(_progress(record.summary))
+            if pool.in_flight:
+                job.cancel()
+                pool.join(_CANCEL_SECONDS)
+            record(monitor.sample())
+            _settle(ledger, failures, store, source, record, stop)
+            _finish(record, output, _finished(settings, record.summary, stop, pool.in_flight))
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return record.summary
 
+
+_CANCEL_SECONDS = 2.0
+"""How long what is cancelled may take to notice; libvips looks ten times a second."""
 
 _SLOTS_LOST = EnvironmentStop(
     "slots_lost",
@@ -92,54 +103,28 @@ _SLOTS_LOST = EnvironmentStop(
 )
 
 
-class Recorder:
-    """Stamps events, folds them into the summary and tells them on. Main thread only."""
+def _passing_skips(job: Job) -> Callable[[Item | Skips], Result]:
+    """Let a worker do an item, and pass on word of those that need none."""
 
-    def __init__(self, sinks: Iterable[Sink], stop: Stop) -> None:
-        self.summary = Summary()
-        self._stop = stop
-        self._sinks = tuple(sinks)
-        self._seq = 0
-        self._started = datetime.now(UTC)
-        self._clock = time.monotonic()
-        self._run_id = new_run_id()
+    def work(item: Item | Skips) -> Result:
+        return (item, job(item)) if isinstance(item, Item) else item
 
-    def __call__(self, body: Event) -> None:
-        """Stamp an event, fold it and tell it on."""
-        self.tell(*self.fold(body))
-
-    def fold(self, body: Event) -> tuple[Event, Summary]:
-        """Stamp an event and give it with the summary that includes it; nothing is told yet."""
-        # The wall clock may be set while a run lasts; durations come from the steady one.
-        elapsed = timedelta(seconds=time.monotonic() - self._clock)
-        event = replace(
-            body, run_id=self._run_id, seq=self._seq + 1, timestamp=self._started + elapsed
-        )
-        summary = reduce(self.summary, event)
-        if isinstance(event, RunProgress | RunFinished):
-            event = replace(event, state=summary.to_state())
-        return event, summary
-
-    def tell(self, event: Event, summary: Summary) -> None:
-        """Make what `fold` gave the truth. A reader that cannot go on stops the run."""
-        self.summary = summary
-        self._seq = event.seq
-        for sink in self._sinks:
-            try:
-                sink(event)
-            except Exception as error:  # noqa: BLE001 - raised again once the reports are written
-                self._stop.halt(error)
+    return work
 
 
-def _given_up(job: Job, pool: Pool[Item, Outcome], limits: Limits, stop: Stop) -> list[ImageFailed]:
+def _given_up(
+    job: Job, pool: Pool[Item | Skips, Result], limits: Limits, stop: Stop
+) -> list[Result]:
     """Let go of pictures that go on long after their timeout; stop once no slot is left."""
-    failures = [failure for item, failure in job.overdue() if pool.give_up(item)]
+    failures: list[Result] = [
+        (item, failure) for item, failure in job.overdue() if pool.give_up(item)
+    ]
     if pool.given_up >= limits.slots.total:
         stop.halt(_SLOTS_LOST)
     return failures
 
 
-def _waits(pool: Pool[Item, Outcome], limits: Limits, source: Tree) -> Waits:
+def _waits(pool: Pool[Item | Skips, Result], limits: Limits, source: Tree) -> Waits:
     return Waits(
         source_seconds=pool.waited.seconds,
         memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
@@ -195,6 +180,25 @@ def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) 
         message=message,
         abandoned_files=abandoned,
     )
+
+
+def _settle(
+    ledger: Ledger, failures: Failures, store: Store, source: Tree, record: Recorder, stop: Stop
+) -> None:
+    """Bring failed.jsonl up to date; after a whole tree, forget what is there no more."""
+
+    def is_gone(key: bytes, line: str) -> bool:
+        failure = json.loads(line)
+        is_old: bool = failure["run_id"] != record.run_id
+        return is_old and failure["source"] == store.full_path(key)
+
+    try:
+        if source.is_whole and not stop.requested:
+            ledger.forget_failures(is_gone)
+            ledger.forget_claims()
+        failures.rewrite(ledger.failures())
+    except EnvironmentStop as error:
+        stop.halt(error)
 
 
 def _finish(record: Recorder, output: LocalStore, finished: RunFinished) -> None:

@@ -26,8 +26,14 @@ SAMPLE = 20
 class Nowhere:
     """Where the sample's WebPs are put."""
 
+    def find(self, key: bytes) -> None:
+        """Find nothing."""
+
     def put(self, key: bytes, data: bytes) -> None:
         """Forget the data."""
+
+    def remove(self, key: bytes) -> None:
+        """Remove nothing."""
 
     def full_path(self, key: bytes) -> str:
         """Name a place that no source is at."""

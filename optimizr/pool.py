@@ -162,6 +162,7 @@ class Pool(Generic[T, R]):
         self._source_lock = threading.Lock()
         # Bounded, so that outcomes do not pile up where their reader is slow.
         self._results: queue.Queue[R | Exception | _End] = queue.Queue(workers)
+        self._threads: list[threading.Thread] = []
 
     def run(
         self, items: Iterable[T], stop: Stop, drain_seconds: float
@@ -174,12 +175,14 @@ class Pool(Generic[T, R]):
         """
         iterator = iter(items)
         for number, worker in enumerate(self._crew):
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._serve,
                 args=(worker, iterator, stop),
                 name=f"{WORKER}{number}",
                 daemon=True,  # an abandoned one must not keep the process
-            ).start()
+            )
+            self._threads.append(thread)
+            thread.start()
         try:
             yield from self._results_until_the_end(stop, drain_seconds)
         finally:
@@ -206,6 +209,12 @@ class Pool(Generic[T, R]):
             with self._lock:
                 self.in_flight -= 1
             yield result
+
+    def join(self, seconds: float) -> None:
+        """Wait at most `seconds` for the threads that `run` has left behind."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def give_up(self, item: T) -> bool:
         """Expect nothing more of the worker that is at `item`, which it cannot be torn from.

@@ -100,6 +100,9 @@ class Summary:
     ignored_files: int = _sum()
     input_bytes: int = _sum()
     output_bytes: int = _sum()
+    up_to_date_files: int = _sum()
+    up_to_date_input_bytes: int = _sum()
+    up_to_date_output_bytes: int = _sum()
     pixels: int = _sum()
     larger_files: int = _sum()
     failures_by_reason: Mapping[str, int] = _merged(_add_counts, {})
@@ -131,6 +134,16 @@ class Summary:
     def total_files(self) -> int:
         """Pictures that came to an end: converted, failed or skipped."""
         return self.converted_files + self.failed_files + self.skipped_files
+
+    @property
+    def tree_input_bytes(self) -> int:
+        """Of all pictures that have a WebP now: made by this run, or by one before."""
+        return self.input_bytes + self.up_to_date_input_bytes
+
+    @property
+    def tree_output_bytes(self) -> int:
+        """Of the WebPs of these."""
+        return self.output_bytes + self.up_to_date_output_bytes
 
     @property
     def elapsed_seconds(self) -> float:
@@ -227,7 +240,13 @@ def _(event: ImageConverted) -> Measured:
 
 @_measure.register
 def _(event: ImageSkipped) -> Measured:
-    return {"skipped_files": 1, "skips_by_reason": {event.reason: 1}}
+    measured: Measured = {"skipped_files": 1, "skips_by_reason": {event.reason: 1}}
+    if event.reason == "up_to_date":
+        measured["up_to_date_files"] = 1
+    if event.output_bytes:
+        measured["up_to_date_input_bytes"] = event.input_bytes
+        measured["up_to_date_output_bytes"] = event.output_bytes
+    return measured
 
 
 @_measure.register

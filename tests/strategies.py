@@ -52,14 +52,16 @@ failed: st.SearchStrategy[Event] = st.builds(
     stage=st.sampled_from(["fetch", "convert"]),
     input_bytes=_sizes,
     duration_ms=_times,
+    attempts=st.integers(1, 5),
     traceback=st.none(),
 )
 skipped: st.SearchStrategy[Event] = st.builds(
     ImageSkipped,
     key=_keys,
-    reason=st.sampled_from(["up_to_date"]),
+    reason=st.sampled_from(["up_to_date", "larger_copied"]),
     input_bytes=_sizes,
     output=st.none(),
+    output_bytes=_sizes,
 )
 _byte_fields = ("rss_bytes", "peak_rss_bytes", "system_bytes")
 _time_fields = (

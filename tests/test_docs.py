@@ -55,6 +55,7 @@ def test_every_optimizr_command_of_the_readme_runs(tmp_path: Path) -> None:
         if "optimizr " not in command:
             continue
         own = command[command.index("optimizr ") :].replace("optimizr ", f"{program} ", 1)
+        own = own.replace("/tmp/", f"{tmp_path}/")
         done = subprocess.run(
             own,
             shell=True,

@@ -1,22 +1,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
 from optimizr.store.local import LocalStore
+from optimizr.store.sync import Sync
 from tests.conftest import as_nobody
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[LocalStore]:
-    with closing(LocalStore(str(tmp_path / "out"))) as store:
-        store.prepare()
-        yield store
+def store(tmp_path: Path) -> LocalStore:
+    store = LocalStore(str(tmp_path / "out"))
+    store.prepare()
+    return store
 
 
 def listing(root: Path) -> dict[bytes, list[bytes]]:
@@ -65,7 +64,7 @@ def test_an_output_that_has_gone_stops_the_run_and_is_not_made_anew(
 def test_an_output_that_goes_between_writing_and_renaming_is_not_made_anew(
     store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_and_lose(path: bytes, data: bytes) -> None:
+    def write_and_lose(path: bytes, data: bytes, _sync: Sync) -> None:
         Path(os.fsdecode(path)).write_bytes(data)
         (tmp_path / "out").rename(tmp_path / "away")
 
@@ -83,8 +82,7 @@ def test_the_next_start_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:
     own.mkdir(parents=True)
     (own / "tmp-0123456789ab").write_bytes(b"torn")
     (tmp_path / "out/a.webp").write_bytes(b"whole")
-    with closing(LocalStore(str(tmp_path / "out"))) as store:
-        store.prepare()
+    LocalStore(str(tmp_path / "out")).sweep()
     assert os.listdir(own) == []
     assert (tmp_path / "out/a.webp").read_bytes() == b"whole"
 
@@ -110,7 +108,7 @@ def test_a_target_on_another_file_system_is_written_whole_and_swept_too(
         torn = away / ".tmp-000000000000"
         torn.write_bytes(b"torn")
         (tmp_path / "out/.optimizr/tmp/tmp-000000000000").symlink_to(torn)
-        store.prepare()
+        store.sweep()
         assert [path.name for path in away.iterdir()] == ["a.webp"]
         assert os.listdir(tmp_path / "out/.optimizr/tmp") == []
     finally:
@@ -125,8 +123,7 @@ def test_a_sweep_removes_through_a_link_nothing_but_temporary_files(tmp_path: Pa
     precious = tmp_path / "precious"
     precious.write_text("mine")
     (own / "tmp-0").symlink_to(precious)
-    with closing(LocalStore(str(tmp_path / "out"))) as store:
-        store.prepare()
+    LocalStore(str(tmp_path / "out")).sweep()
     assert precious.read_text() == "mine"
 
 
@@ -207,18 +204,6 @@ def test_folders_that_link_to_each_other_are_seen_once_more_for_each_link(tmp_pa
     assert len(listing(tmp_path)) == 1 + 8 + 8 * 7  # 8 * 7 * 6 * ... if links were followed on
 
 
-def test_a_run_sweeps_nothing_while_another_one_is_alive(store: LocalStore, tmp_path: Path) -> None:
-    being_written = tmp_path / "out/.optimizr/tmp/tmp-0123456789ab"
-    being_written.write_bytes(b"half")
-    with closing(LocalStore(str(tmp_path / "out"))) as second:
-        second.prepare()
-    assert being_written.exists()
-    store.close()
-    with closing(LocalStore(str(tmp_path / "out"))) as third:
-        third.prepare()
-    assert not being_written.exists()
-
-
 def test_a_pipe_behind_a_link_fails_and_does_not_hang(store: LocalStore, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "out/pipe")
     with pytest.raises(PictureError) as caught:
@@ -233,8 +218,7 @@ def test_folders_called_as_outputs_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_an_output_that_may_not_be_written_to_is_a_mistake_told_at_once(tmp_path: Path) -> None:
-    with closing(LocalStore(str(tmp_path / "out"))) as store:
-        store.prepare()
+    LocalStore(str(tmp_path / "out")).prepare()
     code = (
         "try: optimizr.store.local.LocalStore(sys.argv[1]).prepare()\n"
         "except optimizr.errors.ConfigError as error: print(error)"

@@ -161,7 +161,8 @@ def test_what_does_not_pay_is_done_as_asked_and_never_in_silence(
     if if_larger == "copy":
         assert (tmp_path / "out/a.jpg").read_bytes() == hard_to_beat()
         assert told["output"] == "a.jpg"
-    report = optimizr(*run, "--policy.if-larger", if_larger, "--log-format", "console").stdout
+    again = (*run, "--policy.if-larger", if_larger, "--force", "--log-format", "console")
+    report = optimizr(*again).stdout
     assert ("larger" in report) == (if_larger != "keep" or "WebPs are larger" in report)
 
 
@@ -279,7 +280,7 @@ def test_all_optional_formats_go_through_the_program(optimizr: Program, tmp_path
     done = optimizr(*run, "--picture.formats", "jpeg,gif,tiff,avif")
     assert done.returncode == 0
     formats = {e["key"]: e["format"] for e in named(done.stdout, "image.converted")}
-    assert formats == {"a.gif": "gif", "b.tiff": "tiff", "c.avif": "avif", "d.jpg": "jpeg"}
+    assert formats == {"a.gif": "gif", "b.tiff": "tiff", "c.avif": "avif"}
     assert json.loads(done.stdout.splitlines()[0])["settings"]["picture"]["formats"] == [
         *("jpeg", "gif", "tiff", "avif")
     ]

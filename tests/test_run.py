@@ -225,7 +225,7 @@ def test_the_log_may_leave_out_pictures_and_go_to_a_file(optimizr: Program, tmp_
     (tmp_path / "in/page.png").write_text("<html>")
     run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
     for images, count in (("all", 7), ("failed", 1), ("none", 1)):
-        done = optimizr(*run, "--log.images", images, "--log.file", tmp_path / "log")
+        done = optimizr(*run, "--force", "--log.images", images, "--log.file", tmp_path / "log")
         lines = (tmp_path / "log").read_text()
         assert lines == done.stdout
         assert sum(e["event"].startswith("image.") for e in events(lines)) == count
@@ -290,7 +290,7 @@ def test_console_format_prints_a_report_and_verbose_adds_a_line_a_picture(
     assert all(len(line) <= 80 for line in quiet.stdout.splitlines())
     assert quiet.stderr.count("\n") == 1
     assert "failed bad%1B[31m.png: expected a picture (jpeg or png)" in quiet.stderr
-    loud = optimizr(*run, "--log-format", "console", "--verbose")
+    loud = optimizr(*run, "--force", "--log-format", "console", "--verbose")
     assert loud.stderr.count(" -> ") == 2 * 4
     assert loud.stderr.count("pictures in flight") == 2
 

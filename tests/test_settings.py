@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from optimizr.cli.settings import SHORT_FLAGS, Command, setting_names
-from optimizr.config import Settings, redact_url
+from optimizr.config import Settings
 from optimizr.errors import ConfigError
+from optimizr.redaction import redact_url
 
 BASE = ["--input", "in", "--output", "out"]
 
@@ -55,8 +56,9 @@ def test_environment_wins_over_file_and_flags_over_both(
 
 def test_input_and_output_may_come_from_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "c.yaml", "input: a\noutput: b\n")
-    settings, verbose, dry_run = Command().parse([file, "--verbose"])
-    assert (settings.input, settings.output, verbose, dry_run) == ("a", "b", True, False)
+    settings, flags = Command().parse([file, "--verbose"])
+    assert (settings.input, settings.output) == ("a", "b")
+    assert (flags.verbose, flags.dry_run, flags.force) == (True, False, False)
 
 
 @pytest.mark.parametrize("dotted", SHORT_FLAGS)

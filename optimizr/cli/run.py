@@ -22,9 +22,9 @@ from optimizr.events import (
     RunPlanned,
 )
 from optimizr.log import JsonLog, open_log_file
-from optimizr.pipeline import Sink
 from optimizr.plan import plan
 from optimizr.pool import WORKER, Stop
+from optimizr.recorder import Sink
 from optimizr.records import to_record
 from optimizr.report.console import to_text
 from optimizr.units import format_seconds, format_size
@@ -33,15 +33,15 @@ from optimizr.units import format_seconds, format_size
 def main(argv: list[str]) -> int:
     """Convert, and tell of it."""
     use_one_arena()
-    settings, verbose, dry_run = Command().parse(argv)
+    settings, flags = Command().parse(argv)
     as_json = _is_json(settings)
-    if dry_run:
+    if flags.dry_run:
         with stopping("estimating from what was seen so far") as stop:
             return _print_plan(plan(settings, stop), as_json, stop)
     drain = format_seconds(settings.limits.drain.total_seconds())
     with stopping(f"finishing the pictures in flight, for at most {drain}") as stop:
-        with _readers(settings, as_json, verbose) as readers:
-            summary = pipeline.run(settings, *readers, stop=stop)
+        with _readers(settings, as_json, flags.verbose) as readers:
+            summary = pipeline.run(settings, *readers, stop=stop, force=flags.force)
         if not as_json:
             with suppress(BrokenPipeError):  # the exit code tells it all the same
                 write(to_text(summary))

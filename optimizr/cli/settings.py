@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tomllib
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -69,6 +70,9 @@ class Command:
         self.parser.add_argument(
             "--dry-run", action="store_true", help="tell what would be done, and write nothing"
         )
+        self.parser.add_argument(
+            "--force", action="store_true", help="convert also what is up to date"
+        )
         self._flags = CliSettingsSource[Any](
             Settings,
             root_parser=self.parser,
@@ -80,13 +84,13 @@ class Command:
         )
         self.parser.rename(_TYPE_NAMES)
 
-    def parse(self, argv: list[str]) -> tuple[Settings, bool, bool]:
-        """Give the settings, `--verbose` and `--dry-run`. Raises ConfigError."""
+    def parse(self, argv: list[str]) -> tuple[Settings, Namespace]:
+        """Give the settings, and the flags that are none. Raises ConfigError."""
         args = self.parser.parse_args(argv)
         flags = self._flags(parsed_args=args)
         given = load_config(args.config) if args.config else {}
         _check_environment(os.environ)
-        return _build(flags, given), args.verbose, args.dry_run
+        return _build(flags, given), args
 
 
 def load_config(path: str) -> dict[str, Any]:

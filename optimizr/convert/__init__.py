@@ -5,11 +5,13 @@
     convert(bytes, header, options) -> Converted
 
 All are pure: no paths, no storage, no logging, so they can be fuzzed and measured alone. They
-raise PictureError and nothing else. Call `start` once before them.
+raise PictureError and nothing else, but for Cancelled, which was asked for. Call `start` once
+before them.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from optimizr.convert.choose import may_be_smaller_lossless
@@ -44,16 +46,19 @@ class Converted:
     """`lossy`, `lossless` or `near_lossless`."""
 
 
-def convert(data: bytes, header: Header, options: Options) -> Converted:
+def convert(
+    data: bytes, header: Header, options: Options, cancelled: threading.Event | None = None
+) -> Converted:
     """Decode a picture and encode it as WebP, streaming from one to the other where it can be.
 
     `header` is what `probe` said of the same bytes. Raises PictureError: `truncated`, `corrupt`
-    or `timeout`.
+    or `timeout`; and Cancelled soon after `cancelled` is set by another thread.
     """
-    with Deadline(options.timeout_seconds) as deadline:
+    with Deadline(options.timeout_seconds, cancelled) as deadline:
         try:
             converted = _smallest(data, header, options, deadline)
         except VipsError:
+            deadline.check()
             if not deadline.expired:
                 what = f"a {header.format} of {header.width}x{header.height} pixels"
                 raise damaged(data, header.format, what, Stage.CONVERT) from None

@@ -1,4 +1,4 @@
-"""An end for pictures that take too long.
+"""An end for pictures that take too long, or that are not wanted any more.
 
 libvips stops a pipeline whose image is marked as killed: its loops look at the mark, and libwebp
 asks through a progress hook. One thread for the whole process looks after all conversions, so
@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Any, Self
 
+from optimizr.errors import Cancelled
+
 _PERIOD_SECONDS = 0.1
 
 _active: set[Deadline] = set()
@@ -19,14 +21,19 @@ _watchman = threading.Thread()
 
 
 class Deadline:
-    """Kills what it watches once the time is up, for the length of a `with`."""
+    """Kills what it watches once the time is up or `cancelled` is set; for the length of a `with`.
 
-    def __init__(self, seconds: float) -> None:
+    Entering raises Cancelled if it is set by then.
+    """
+
+    def __init__(self, seconds: float, cancelled: threading.Event | None = None) -> None:
         self._at = time.monotonic() + seconds
+        self._cancelled = cancelled or threading.Event()
         self._images: list[Any] = []
         self.expired = False
 
     def __enter__(self) -> Self:
+        self.check()
         _start_watchman()
         with _changed:
             _active.add(self)
@@ -45,10 +52,15 @@ class Deadline:
         self._images.append(image)
         return image
 
+    def check(self) -> None:
+        """Raise Cancelled if the work is not wanted any more."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
     def look(self) -> None:
-        """Kill what is watched if the time is up; again and again, since libvips clears marks."""
-        if time.monotonic() >= self._at:
-            self.expired = True
+        """Kill what is watched if it is time; again and again, since libvips clears marks."""
+        self.expired |= time.monotonic() >= self._at
+        if self.expired or self._cancelled.is_set():
             for image in self._images:
                 image.set_kill(True)
 

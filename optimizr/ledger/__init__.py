@@ -1,1 +1,4 @@
-"""What is on record of the pictures: so far, those that failed."""
+"""What is done already: the ledger, the lock on it, the pictures in flight, and those that failed.
+
+Each outcome is committed here before its event is told, so whatever was told is not done again.
+"""

@@ -1,69 +1,79 @@
-"""`failed.jsonl`: a line for each picture that failed, written as it happens.
+"""`failed.jsonl`: a line for each picture that failed when it was last tried.
 
-Each run begins it anew, and a run without failures leaves none behind.
+A line is appended, in one system call, as its picture fails. At the start and at the end the file
+is written anew from the ledger: without pictures that have been mended, without what a power cut
+has torn. A run that leaves no failure leaves no file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from io import FileIO
+from typing import Self
 
-from optimizr.errors import EnvironmentStop
-from optimizr.events import (
-    Event,
-    ImageFailed,
-)
+from optimizr.errors import stopped_by
+from optimizr.events import ImageFailed
 from optimizr.records import format_timestamp
 
 
+def to_line(event: ImageFailed) -> str:
+    """Write a failure as its line, without the line's end."""
+    return json.dumps(
+        {
+            "key": event.key,
+            "source": event.source,
+            "reason": event.reason,
+            "message": event.message,
+            "stage": event.stage,
+            "size": event.input_bytes,
+            "attempts": event.attempts,
+            "run_id": event.run_id,
+            "time": format_timestamp(event.timestamp),
+        },
+        ensure_ascii=False,
+    )
+
+
 class Failures:
-    """A reader of events that keeps the failures."""
+    """The file, for the length of a `with` block."""
 
-    def __init__(self, path: bytes) -> None:
-        """Forget the failures of the run before. Raises EnvironmentStop."""
+    def __init__(self, path: bytes, tmp: bytes) -> None:
+        """`tmp` is a name on the same file system, for the while that the file is written anew."""
         self._path = path
+        self._tmp = tmp
         self._file: FileIO | None = None
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise self._lost("expected to begin failed.jsonl anew", error) from None
 
-    def __call__(self, event: Event) -> None:
-        """Append a failure; other events are passed over. Raises EnvironmentStop."""
-        if not isinstance(event, ImageFailed):
-            return
-        line = json.dumps(
-            {
-                "key": event.key,
-                "source": event.source,
-                "reason": event.reason,
-                "message": event.message,
-                "stage": event.stage,
-                "size": event.input_bytes,
-                "run_id": event.run_id,
-                "time": format_timestamp(event.timestamp),
-            },
-            ensure_ascii=False,
-        )
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, line: str) -> None:
+        """Add a failure. Raises EnvironmentStop."""
         try:
             if self._file is None:
                 self._file = FileIO(self._path, "a")
             self._file.write(line.encode() + b"\n")
         except OSError as error:
-            what = f"expected to note the failure of {event.key!r} in failed.jsonl"
-            raise self._lost(what, error) from None
+            raise stopped_by(error, "failures_lost", "to note a failure in failed.jsonl") from None
 
-    def close(self) -> None:
-        """Close the file, if there is one."""
-        if self._file is not None:
-            self._file.close()
-
-    @staticmethod
-    def _lost(expected: str, error: OSError) -> EnvironmentStop:
-        return EnvironmentStop(
-            "failures_lost",
-            f"{expected}, got: {error.strerror}; mend the output and run the same command again",
-        )
+    def rewrite(self, lines: Iterable[str]) -> None:
+        """Write all lines anew; with none, remove the file. Raises EnvironmentStop."""
+        try:
+            count = 0
+            with open(self._tmp, "wb") as file:
+                for count, line in enumerate(lines, start=1):  # noqa: B007 - counted on purpose
+                    file.write(line.encode() + b"\n")
+            if count:
+                os.replace(self._tmp, self._path)
+                return
+            os.unlink(self._tmp)
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
+        except OSError as error:
+            raise stopped_by(error, "failures_lost", "to write failed.jsonl anew") from None

@@ -37,6 +37,8 @@ def memory_is_stable(s: Summary) -> bool | None:
 
 def cpu_bound_analysis(s: Summary) -> str:
     """Say in one sentence what the run was bound by."""
+    if s.up_to_date_files and s.up_to_date_files == s.total_files:
+        return "Nothing was to be done: all pictures are up to date."
     if not s.converted_files:
         return "Nothing was converted, so there is nothing to tell."
     if s.elapsed_seconds < _LEAST_SECONDS:

@@ -20,6 +20,7 @@ def to_text(summary: Summary) -> str:
         ("runs", _runs(summary)),
         ("pictures", _pictures(f)),
         ("bytes", _bytes(summary, f)),
+        ("whole tree", _tree(summary, f)),
         ("time", _time(summary, f)),
         ("a picture", _a_picture(f)),
         ("memory", _memory(summary)),
@@ -54,11 +55,19 @@ def _words(reason: str) -> str:
 def _bytes(s: Summary, f: dict[str, Any]) -> str:
     if not s.converted_files:
         return ""
-    saved = format_size(s.input_bytes - s.output_bytes)
-    return (
-        f"{format_size(s.input_bytes)} -> {format_size(s.output_bytes)}, "
-        f"{saved} saved ({f['space_saving_percent']}%)"
-    )
+    return f"{_shrunk(s.input_bytes, s.output_bytes)} saved ({f['space_saving_percent']}%)"
+
+
+def _tree(s: Summary, f: dict[str, Any]) -> str:
+    """Tell of earlier runs' work too, where there was any."""
+    if not s.up_to_date_files:
+        return ""
+    shrunk = _shrunk(s.tree_input_bytes, s.tree_output_bytes)
+    return f"{f['tree_done_files']:,} done, {shrunk} saved"
+
+
+def _shrunk(before: int, after: int) -> str:
+    return f"{format_size(before)} -> {format_size(after)}, {format_size(before - after)}"
 
 
 def _time(s: Summary, f: dict[str, Any]) -> str:

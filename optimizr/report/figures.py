@@ -138,6 +138,20 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure("compression_ratio", "input by output", lambda s: _ratio(s.input_bytes, s.output_bytes)),
     Figure(
+        "tree_done_files",
+        "of the whole tree: converted by this run, or up to date since one before",
+        lambda s: s.converted_files + s.up_to_date_files,
+    ),
+    Figure(
+        "tree_input_bytes",
+        "of the pictures of the whole tree that have a WebP now",
+        lambda s: s.tree_input_bytes,
+    ),
+    Figure("tree_output_bytes", "of their WebPs", lambda s: s.tree_output_bytes),
+    Figure(
+        "tree_bytes_saved", "input less output", lambda s: s.tree_input_bytes - s.tree_output_bytes
+    ),
+    Figure(
         "avg_processing_time_ms",
         "a picture: fetch, convert, store; no waiting",
         lambda s: _ms(_ratio(s.duration_us, s.converted_files)),

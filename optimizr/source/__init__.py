@@ -20,4 +20,8 @@ class Item:
     version: str = ""
     """Of the content, as the store tells it when listing."""
     problem: PictureError | None = None
-    """What listing found wrong with it already; such an item only fails."""
+    """What is found wrong with it already; such an item only fails."""
+    replaces: bool = False
+    """Whether an output that optimizr made stands at `output`."""
+    alone: bool = False
+    """Whether it must be converted in a process of its own: it may take down ours."""

@@ -31,6 +31,11 @@ class Tree:
         self.ignored = 0
         """Entries passed over so far: not pictures by name, or links that are not followed."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the store has comes by."""
+        return self._only is None
+
     def __iter__(self) -> Iterator[Item]:
         """Walk; size and version are asked for only when an item's turn comes."""
         for folder in self._folders():

@@ -22,6 +22,15 @@ class Head(NamedTuple):
     """Changes whenever the content does: for files, size and modification time."""
 
 
+class Standing(NamedTuple):
+    """What stands at a key that is to be written."""
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """When it was last written, in nanoseconds by the store's clock."""
+
+
 class Folder(NamedTuple):
     """One directory's files, sorted; what is below it comes in folders of its own."""
 
@@ -39,8 +48,14 @@ class Folder(NamedTuple):
 class Writer(Protocol):
     """Where outputs go. Keys are bytes, parts divided by `/`."""
 
+    def find(self, key: bytes) -> Standing | None:
+        """Tell what stands at a key, if anything does. Raises PictureError or EnvironmentStop."""
+
     def put(self, key: bytes, data: bytes) -> None:
         """Write the whole object or nothing. Raises PictureError or EnvironmentStop."""
+
+    def remove(self, key: bytes) -> None:
+        """Remove an object, if it is there. Raises PictureError or EnvironmentStop."""
 
     def full_path(self, key: bytes) -> str:
         """Name the object for people, as text that `optimizr.keys` reads back."""

@@ -13,69 +13,79 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import FileIO
 
 from optimizr import keys
-from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason, Stage
-from optimizr.store import Folder, Head
+from optimizr.errors import (
+    WORLD_ERRORS,
+    ConfigError,
+    EnvironmentStop,
+    PictureError,
+    Reason,
+    Stage,
+)
+from optimizr.store import Folder, Head, Standing
+from optimizr.store.retry import retried
+from optimizr.store.sync import Sync, each_file
 from optimizr.store.walk import OWN_FOLDER, walk
 
 _TMP_PREFIX = b"tmp-"
-_PROBE = b"tmp-probe"
-
-_STORE_IS_LOST = {
-    errno.ENOSPC: ("disk_full", "the disk is full; make room and run the same command again"),
-    errno.EDQUOT: ("disk_full", "the disk quota is used up; make room and run it again"),
-    errno.EROFS: ("output_read_only", "the file system is read-only; mend it and run it again"),
-    errno.EIO: ("output_io_error", "the device reports I/O errors; mend it and run it again"),
-    errno.EMFILE: ("too_many_open_files", "too many files are open; raise `ulimit -n`"),
-    errno.ENFILE: ("too_many_open_files", "the system has too many files open"),
-}
 
 
 class LocalStore:
     """A directory. `root` is made absolute; keys are paths below it."""
 
-    def __init__(self, root: str, leave_out: str | None = None) -> None:
-        """With `leave_out`, listing passes over that directory, unless it is the root."""
+    def __init__(
+        self,
+        root: str,
+        leave_out: Iterable[str] = (),
+        own: bytes = OWN_FOLDER,
+        sync: Sync = each_file,
+    ) -> None:
+        """Name the directory; it need not be there.
+
+        Listing passes over the directories `leave_out`, unless one is the root. `own` is the
+        folder below the root that holds what is not for users; `sync` makes sure that a file is on
+        the disk.
+        """
         self._root = os.path.abspath(os.fsencode(root))
-        self._leave_out = None if leave_out is None else os.fsencode(leave_out)
-        self._tmp = os.path.join(self._root, OWN_FOLDER, b"tmp")
-        self._lock: int | None = None
+        self._leave_out = [os.fsencode(path) for path in leave_out]
+        self.own = os.path.join(self._root, own)
+        self._tmp = os.path.join(self.own, b"tmp")
+        self._sync = sync
 
     def prepare(self) -> None:
-        """Make the directory fit for writing until `close`, and sweep what a killed run left.
+        """Make the directory fit for writing.
 
         Raises ConfigError if it cannot be a directory of ours, EnvironmentStop if the file
         system cannot take it now.
         """
         try:
             os.makedirs(self._tmp, exist_ok=True)
-            if self._is_alone():
-                self._sweep()
             if not os.access(self._root, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            self.put(OWN_FOLDER + b"/tmp/" + _PROBE, b"")
-            os.unlink(os.path.join(self._tmp, _PROBE))
+            probe = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
+            _write(probe, b"", each_file)
+            os.unlink(probe)
         except OSError as error:
             root = keys.to_text(self._root)
-            if error.errno in _STORE_IS_LOST:
+            if error.errno in WORLD_ERRORS:
                 raise self._lost(error) from None
             raise ConfigError(
                 f"output: expected a directory that can be written to, got {root!r} "
                 f"({_strerror(error)}); name another, or mend its permissions"
             ) from None
 
-    def close(self) -> None:
-        """Let others sweep again; the store can still be used."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+    def sweep(self) -> None:
+        """Remove the temporary files of a killed run. The caller makes sure that none is alive."""
+        try:
+            self._sweep()
+        except OSError as error:
+            raise self._lost(error) from None
 
     def folders(self) -> Iterator[Folder]:
         """List depth first, each directory sorted by bytes; see `store.walk`."""
@@ -84,22 +94,33 @@ class LocalStore:
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""
         try:
-            return _head(os.stat(self.path(key)))
+            return _head(_stat(self.path(key)))
         except OSError as error:
             raise _file_error(error, Stage.LIST, self.path(key)) from None
+
+    def find(self, key: bytes) -> Standing | None:
+        """Tell what file stands at a key, if one does. Raises PictureError or EnvironmentStop."""
+        try:
+            status = _stat(self.path(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._put_error(error, key) from None
+        if stat.S_ISDIR(status.st_mode):
+            return None  # what is put there says so
+        return Standing(status.st_size, status.st_mtime_ns)
+
+    def remove(self, key: bytes) -> None:
+        """Remove a file, if it is there. Raises PictureError or EnvironmentStop."""
+        try:
+            _discard(self.path(key))
+        except OSError as error:
+            raise self._put_error(error, key) from None
 
     def get(self, key: bytes) -> tuple[bytes, Head]:
         """Read the whole file, and its version as it was after reading. Raises PictureError."""
         try:
-            # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
-            number = os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(number, "rb", buffering=0) as file:
-                before = os.fstat(number)
-                if not stat.S_ISREG(before.st_mode):
-                    raise OSError(errno.EINVAL, "it is a device or a pipe")
-                # No more than was there: a file that grows is told by its version.
-                data = _read(file, before.st_size)
-                return data, _head(os.fstat(number))
+            return _get(self.path(key))
         except OSError as error:
             raise _file_error(error, Stage.FETCH, self.path(key)) from None
 
@@ -113,7 +134,7 @@ class LocalStore:
         tmp = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
         try:
             try:
-                _write(tmp, data)
+                _write(tmp, data, self._sync)
             except OSError as error:
                 raise self._lost(error) from None
             self._move(tmp, target, data)
@@ -134,12 +155,12 @@ class LocalStore:
     def _move(self, tmp: bytes, target: bytes, data: bytes) -> None:
         self._make_folder(os.path.dirname(target))
         try:
-            os.replace(tmp, target)
+            _replace(tmp, target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             os.unlink(tmp)
-            _write_across(tmp, target, data)
+            _write_across(tmp, target, data, self._sync)
 
     def _make_folder(self, path: bytes) -> None:
         """Make a folder and those above it, but not the root: one that has gone stays gone."""
@@ -149,27 +170,7 @@ class LocalStore:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
 
-    def _is_alone(self) -> bool:
-        """Tell whether no other run writes here, and let others know of this one.
-
-        Each run holds a shared lock on the folder until `close`; only who could have it alone may
-        sweep, for of another run that is alive the temporary files are not leftovers.
-        """
-        self.close()
-        self._lock = os.open(self._tmp, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            alone = False
-        except OSError:  # a file system without locks
-            return True
-        else:
-            alone = True
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
-        return alone
-
     def _sweep(self) -> None:
-        """Remove the temporary files of runs that were killed."""
         with os.scandir(self._tmp) as entries:
             for entry in entries:
                 if not entry.name.startswith(_TMP_PREFIX):
@@ -181,7 +182,7 @@ class LocalStore:
                 _discard(entry.path)
 
     def _put_error(self, error: OSError, key: bytes) -> PictureError | EnvironmentStop:
-        if error.errno in _STORE_IS_LOST or not os.path.isdir(self._tmp):
+        if error.errno in WORLD_ERRORS or not os.path.isdir(self._tmp):
             return self._lost(error)
         path = self.full_path(key)
         if error.errno == errno.ENAMETOOLONG:
@@ -202,7 +203,7 @@ class LocalStore:
         other = ("output_gone", "the output directory is gone; bring it back and run it again")
         if os.path.isdir(self._tmp):
             other = ("output_unwritable", f"{_strerror(error)}; mend its permissions and run again")
-        cause, advice = _STORE_IS_LOST.get(error.errno or 0, other)
+        cause, advice = WORLD_ERRORS.get(error.errno or 0, other)
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
 
 
@@ -218,20 +219,42 @@ def _read(file: FileIO, size: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _write(path: bytes, data: bytes) -> None:
-    with open(path, "xb", buffering=0) as file:
+_replace = retried(os.replace)
+
+
+@retried
+def _stat(path: bytes) -> os.stat_result:
+    return os.stat(path)
+
+
+@retried
+def _get(path: bytes) -> tuple[bytes, Head]:
+    # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(number, "rb", buffering=0) as file:
+        before = os.fstat(number)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "it is a device or a pipe")
+        # No more than was there: a file that grows is told by its version.
+        data = _read(file, before.st_size)
+        return data, _head(os.fstat(number))
+
+
+@retried
+def _write(path: bytes, data: bytes, sync: Sync) -> None:
+    with open(path, "wb", buffering=0) as file:
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
-        os.fsync(file.fileno())
+        sync(file.fileno())
 
 
-def _write_across(note: bytes, target: bytes, data: bytes) -> None:
+def _write_across(note: bytes, target: bytes, data: bytes, sync: Sync) -> None:
     """Write by way of the target's own folder, with a symlink that remembers the file."""
     tmp = os.path.join(os.path.dirname(target), b"." + os.path.basename(note))
     os.symlink(tmp, note)
     try:
-        _write(tmp, data)
+        _write(tmp, data, sync)
         os.replace(tmp, target)
     except OSError:
         with contextlib.suppress(OSError):

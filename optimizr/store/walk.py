@@ -11,30 +11,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.store import Folder
+from optimizr.store.retry import retried
 
 OWN_FOLDER = b".optimizr"
 """Holds what optimizr keeps for itself in an output; never a source of pictures."""
 
 
-def walk(root: bytes, leave_out: bytes | None = None) -> Iterator[Folder]:
+def walk(root: bytes, leave_out: Iterable[bytes] = ()) -> Iterator[Folder]:
     """Yield each directory, depth first and sorted by bytes; one is in memory at once.
 
-    `leave_out` is a directory that is passed over with all below it, unless it is the root.
+    The directories `leave_out` are passed over with all below them, unless one is the root.
     """
     real_root = os.path.realpath(root)
-    left_out = _identity(leave_out) if leave_out and os.path.isdir(leave_out) else None
+    left_out = {_identity(path) for path in leave_out if os.path.isdir(path)}
     pending = [_Place(b"", frozenset(), False)]
     while pending:
         place = pending.pop()
         path = os.path.join(root, place.key)
         try:
             here = _identity(path)
-            if here == left_out and place.key:
+            if here in left_out and place.key:
                 continue
             place = place._replace(above=place.above | {here})
             found = _scan(path, real_root, place)
@@ -70,6 +71,7 @@ class _Found(NamedTuple):
     ignored: int
 
 
+@retried
 def _scan(path: bytes, real_root: bytes, place: _Place) -> _Found:
     """Sort a directory's entries into files, subdirectories, and a count of what is neither."""
     files: list[bytes] = []

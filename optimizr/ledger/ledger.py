@@ -1,0 +1,272 @@
+"""What is done already: for each picture its newest outcome, for each output whose it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
+
+from optimizr.config import Settings
+from optimizr.errors import EnvironmentStop
+from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
+from optimizr.keys import from_text
+from optimizr.ledger.database import open_database, stop_of, translated
+from optimizr.ledger.fingerprint import fingerprint, making
+from optimizr.ledger.in_flight import InFlight
+from optimizr.source import Item
+
+LEDGER_NAME = b"ledger.sqlite"
+IN_FLIGHT_NAME = b"in-flight"
+
+_CRASHES = 2
+"""Runs on end that a picture may be in flight at the end of; then it is tried alone."""
+
+
+_END_OF_TIME = 2**63 - 1
+
+
+class _Unfinished(NamedTuple):
+    """What killed runs were at."""
+
+    output: bytes
+    runs: int
+
+
+class Known(NamedTuple):
+    """What came of a picture."""
+
+    version: str
+    making: int
+    output: bytes | None
+    output_bytes: int
+    outcome: str
+    attempts: int
+    """Runs that have failed at it; 0 if it went well."""
+
+
+class Ledger:
+    """One run's hold of an output's ledger. Its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        folder: bytes,
+        settings: Settings,
+        encoder: str,
+        force: bool = False,
+        died: tuple[int, int] | None = None,
+    ) -> None:
+        """Open the ledger in `folder`, whose lock the caller holds.
+
+        `encoder` is noted with each output. With `force` nothing counts as up to date, and a
+        ledger that cannot be used is begun anew. `died` is what the lock says of a run whose
+        machine died. Raises EnvironmentStop.
+        """
+        self._path = os.path.join(folder, LEDGER_NAME)
+        self._force = force
+        self._lock = threading.Lock()
+        self._db, anew = open_database(self._path, anew=force)
+        with translated(self._path):
+            if anew:  # nobody knows what is ours, and all is asked to be redone
+                died = (0, _END_OF_TIME)
+            self._enter_makings(settings, encoder)
+            self._claims = self._enter_claims(died)
+            self.in_flight = InFlight(os.path.join(folder, IN_FLIGHT_NAME))
+            self._unfinished = self._take_up_unfinished()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(EnvironmentStop):  # then the notes stay where they are
+            self._keep_unfinished()
+        self.in_flight.close()
+        with translated(self._path):
+            self._db.close()
+
+    def find(self, key: bytes) -> Known | None:
+        """Give what came of a picture last. Raises EnvironmentStop, as all below do."""
+        row = self._one(
+            "select version, making, output, output_bytes, outcome, attempts from items "
+            "where key = ?",
+            key,
+        )
+        return Known(*row) if row else None
+
+    def is_current(self, known: Known, version: str) -> bool:
+        """Tell whether that came of this version, and these settings would give the same."""
+        went_well = known.attempts == 0
+        return went_well and known.version == version and known.making in self._same_makings
+
+    def made(self, output: bytes, size: int, mtime_ns: int) -> bool:
+        """Tell whether the file that stands at an output's name is one that optimizr made."""
+        row = self._one("select size from outputs where output = ?", output)
+        if row is not None and (self._force or row[0] == size):
+            return True
+        if any(start <= mtime_ns <= end for start, end in self._claims):
+            return True
+        return any(left.output == output for left in self._unfinished.values())
+
+    def must_be_alone(self, key: bytes, known: Known | None, version: str) -> bool:
+        """Tell whether converting a picture might take the process down."""
+        left = self._unfinished.get(key)
+        if left is not None and left.runs >= _CRASHES:
+            return True
+        return known is not None and known.outcome == "crashed" and known.version == version
+
+    def attempts(self, item: Item) -> int:
+        """Tell how many runs have failed at this version of a picture so far."""
+        known = self.find(item.key)
+        return known.attempts if known is not None and known.version == item.version else 0
+
+    def record(
+        self,
+        item: Item,
+        event: ImageConverted | ImageSkipped | ImageFailed,
+        failure: str | None = None,
+    ) -> None:
+        """Commit the outcome of a picture; of a failure with its line of failed.jsonl."""
+        output = None if isinstance(event, ImageFailed) else event.output
+        made = None if output is None else from_text(output)
+        size = _output_bytes(event)
+        row = (
+            *(item.key, item.version, self._making_of(event), made, item.size, size),
+            *(_outcome(event), event.attempts if isinstance(event, ImageFailed) else 0, failure),
+        )
+        with self._transaction() as db:
+            db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?)", row)
+            if not isinstance(event, ImageFailed) and made != item.output:
+                db.execute("delete from outputs where output = ?", (item.output,))
+            if made is not None:
+                db.execute("insert or replace into outputs values(?,?,?)", (made, item.key, size))
+            if item.key in self._unfinished:
+                db.execute("delete from unfinished where key = ?", (item.key,))
+        self.in_flight.end(item.key)
+
+    def failures(self) -> Iterator[str]:
+        """Yield the lines of failed.jsonl, by key, of all pictures that failed when last tried."""
+        yield from (line for _, line in self._failures())
+
+    def _failures(self) -> Iterator[tuple[bytes, str]]:
+        after = b""
+        while True:
+            with self._lock, translated(self._path):
+                rows = self._db.execute(
+                    "select key, failure from items where failure is not null and key > ? "
+                    "order by key limit 1000",
+                    (after,),
+                ).fetchall()
+            if not rows:
+                return
+            yield from rows
+            after = rows[-1][0]
+
+    def forget_failures(self, are_gone: Callable[[bytes, str], bool]) -> None:
+        """Forget the failures of which `are_gone`, given key and line, says so."""
+        gone = [(key,) for key, line in self._failures() if are_gone(key, line)]
+        with self._transaction() as db:
+            db.executemany("delete from items where key = ?", gone)
+
+    def forget_claims(self) -> None:
+        """Forget what died runs may have written: all of it has been made since, or is gone."""
+        with self._transaction() as db:
+            db.execute("delete from claims")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, translated(self._path):
+            self._db.execute("begin")
+            try:
+                yield self._db
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    def _one(self, query: str, *values: Any) -> Any:
+        try:
+            with self._lock:
+                return self._db.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise stop_of(self._path, error) from None
+
+    def _enter_makings(self, settings: Settings, encoder: str) -> None:
+        """Find or make the rows of what this run's outputs are made with.
+
+        `if_larger` counts only for a picture whose WebP is not smaller, so changing it redoes
+        no other.
+        """
+        made_with, if_larger = making(settings), settings.policy.if_larger
+        name = fingerprint(made_with)
+        with self._transaction() as db:
+            db.executemany(
+                "insert or ignore into makings(fingerprint, if_larger, encoder, settings) "
+                "values(?,?,?,?)",
+                [(name, policy, encoder, made_with) for policy in ("", if_larger)],
+            )
+            rows = db.execute(
+                "select id, if_larger, encoder from makings "
+                "where fingerprint = ? and if_larger in ('', ?)",
+                (name, if_larger),
+            ).fetchall()
+        self._same_makings = {number for number, _, _ in rows}
+        own = {policy: number for number, policy, made_by in rows if made_by == encoder}
+        self._making: int = own[""]
+        self._making_if_larger: int = own[if_larger]
+
+    def _enter_claims(self, died: tuple[int, int] | None) -> list[tuple[int, int]]:
+        with self._transaction() as db:
+            if died is not None:
+                db.execute("insert into claims values(?,?)", died)
+            return db.execute("select start_ns, end_ns from claims").fetchall()
+
+    def _take_up_unfinished(self) -> dict[bytes, _Unfinished]:
+        """Move the notes of killed runs into the ledger, and count who was in flight on end."""
+        found = dict(self.in_flight.left_behind())
+        with self._transaction() as db:
+            before = {
+                key: _Unfinished(output, runs)
+                for key, output, runs in db.execute("select key, output, runs from unfinished")
+            }
+            left = {key: was._replace(runs=0) for key, was in before.items() if key not in found}
+            for key, output in found.items():
+                runs = before[key].runs if key in before else 0
+                left[key] = _Unfinished(output, runs + 1)
+            self._write_unfinished(db, left)
+        self.in_flight.clear()
+        return left
+
+    def _keep_unfinished(self) -> None:
+        """Keep what is left undone in an orderly end: its outputs are ours, nothing has crashed."""
+        left = {key: _Unfinished(output, 0) for key, output in self.in_flight.noted()}
+        if left:
+            with self._transaction() as db:
+                self._write_unfinished(db, left)
+        self.in_flight.clear()
+
+    @staticmethod
+    def _write_unfinished(db: sqlite3.Connection, left: dict[bytes, _Unfinished]) -> None:
+        db.executemany(
+            "insert or replace into unfinished values(?,?,?)",
+            [(key, output, runs) for key, (output, runs) in left.items()],
+        )
+
+    def _making_of(self, event: ImageConverted | ImageSkipped | ImageFailed) -> int:
+        if isinstance(event, ImageConverted) and event.output_bytes < event.input_bytes:
+            return self._making
+        return self._making_if_larger
+
+
+def _outcome(event: ImageConverted | ImageSkipped | ImageFailed) -> str:
+    return "converted" if isinstance(event, ImageConverted) else event.reason
+
+
+def _output_bytes(event: ImageConverted | ImageSkipped | ImageFailed) -> int:
+    """Give the size of what was written; what was copied is as large as the original."""
+    if isinstance(event, ImageFailed) or event.output is None:
+        return 0
+    return event.output_bytes if isinstance(event, ImageConverted) else event.input_bytes

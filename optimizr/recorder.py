@@ -1,0 +1,103 @@
+"""Outcomes become events: stamped, folded into the summary, committed, and only then told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from optimizr.errors import EnvironmentStop
+from optimizr.events import (
+    Event,
+    ImageConverted,
+    ImageFailed,
+    ImageSkipped,
+    RunFinished,
+    RunProgress,
+    new_run_id,
+)
+from optimizr.job import Outcome
+from optimizr.ledger.failures import Failures, to_line
+from optimizr.ledger.ledger import Ledger
+from optimizr.pool import Stop
+from optimizr.resume import Skips
+from optimizr.source import Item
+from optimizr.summary import Summary, reduce
+
+Sink = Callable[[Event], None]
+"""Whoever wants to know what happens. Called in the thread of `run`, in order."""
+
+Result = tuple[Item, Outcome] | Skips
+"""What comes out of the pool."""
+
+
+class Recorder:
+    """Stamps events, folds them into the summary and tells them on. Main thread only."""
+
+    def __init__(
+        self, sinks: Iterable[Sink], stop: Stop, ledger: Ledger, failures: Failures
+    ) -> None:
+        self.summary = Summary()
+        self.run_id = new_run_id()
+        self._stop = stop
+        self._ledger = ledger
+        self._failures = failures
+        self._sinks = tuple(sinks)
+        self._seq = 0
+        self._started = datetime.now(UTC)
+        self._clock = time.monotonic()
+
+    def __call__(self, body: Event) -> None:
+        """Stamp an event, fold it and tell it on."""
+        self.tell(*self.fold(body))
+
+    def result(self, result: Result | Exception | None) -> None:
+        """Take what comes out of the pool, if anything does."""
+        match result:
+            case Exception():
+                self._stop.halt(result)
+            case list():
+                for skipped in result:
+                    self(skipped)
+            case (item, outcome):
+                self._settle(item, outcome)
+
+    def _settle(self, item: Item, outcome: Outcome) -> None:
+        """Commit an outcome, then tell of it. What cannot be committed is not told."""
+        try:
+            if isinstance(outcome, ImageFailed):
+                outcome = replace(outcome, attempts=self._ledger.attempts(item) + 1)
+            event, summary = self.fold(outcome)
+            if isinstance(event, ImageFailed):
+                line = to_line(event)
+                self._ledger.record(item, event, line)
+                self._failures.append(line)
+            elif isinstance(event, ImageConverted | ImageSkipped):
+                self._ledger.record(item, event)
+        except EnvironmentStop as error:
+            self._stop.halt(error)
+        else:
+            self.tell(event, summary)
+
+    def fold(self, body: Event) -> tuple[Event, Summary]:
+        """Stamp an event and give it with the summary that includes it; nothing is told yet."""
+        # The wall clock may be set while a run lasts; durations come from the steady one.
+        elapsed = timedelta(seconds=time.monotonic() - self._clock)
+        event = replace(
+            body, run_id=self.run_id, seq=self._seq + 1, timestamp=self._started + elapsed
+        )
+        summary = reduce(self.summary, event)
+        if isinstance(event, RunProgress | RunFinished):
+            event = replace(event, state=summary.to_state())
+        return event, summary
+
+    def tell(self, event: Event, summary: Summary) -> None:
+        """Make what `fold` gave the truth. A reader that cannot go on stops the run."""
+        self.summary = summary
+        self._seq = event.seq
+        for sink in self._sinks:
+            try:
+                sink(event)
+            except Exception as error:  # noqa: BLE001 - raised again once the reports are written
+                self._stop.halt(error)
