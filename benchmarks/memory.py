@@ -141,19 +141,19 @@ def measure(path: str, given: str) -> str:
 
 def main() -> None:
     """Print the table."""
-    print("| kind | peak MiB | estimate MiB | estimate / peak | bytes a pixel |")  # noqa: T201
-    print("| --- | --- | --- | --- | --- |")  # noqa: T201
+    print("| kind | peak MiB | estimate MiB | estimate / peak | bytes a pixel |")
+    print("| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         for kind, (make, options) in KINDS.items():
             path = Path(folder) / "picture"
             path.write_bytes(make())
             command = [sys.executable, "-m", "benchmarks.memory", str(path), json.dumps(options)]
             row = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            print(f"| {kind} | {row.strip()}", flush=True)  # noqa: T201
+            print(f"| {kind} | {row.strip()}", flush=True)
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:
-        print(measure(sys.argv[1], sys.argv[2]))  # noqa: T201
+        print(measure(sys.argv[1], sys.argv[2]))
     else:
         main()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from optimizr.config import Settings
+from optimizr.dead_letters import DeadLetters
 from optimizr.errors import ConfigError
 from optimizr.redaction import redact_url
 from optimizr.source.tree import Tree
@@ -59,6 +60,31 @@ def open_output(settings: Settings) -> LocalStore:
             f"output: expected a directory, got {path!r}, which is a file; name another"
         )
     return LocalStore(path, sync=by_name(settings.store.fsync))
+
+
+def open_dead_letters(
+    settings: Settings, source: LocalStore, output: LocalStore
+) -> DeadLetters | None:
+    """Give what copies the originals of failed pictures, if it is asked for.
+
+    Raises ConfigError if it cannot be written to, or if it is the input.
+    """
+    if settings.dead_letter is None:
+        return None
+    path = _local("dead_letter", settings.dead_letter)
+    if os.path.realpath(path) == os.path.realpath(settings.input):
+        raise ConfigError(
+            f"dead_letter: expected another directory than the input, got {path!r}; name another"
+        )
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"dead_letter: expected a directory that can be made, got {path!r} ({error.strerror}); "
+            "name another"
+        ) from None
+    # What a killed run leaves half written is swept where the output's temporary files are.
+    return DeadLetters(source, LocalStore(path, own=output.own))
 
 
 def _keep_apart(settings: Settings, folder: str) -> None:

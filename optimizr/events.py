@@ -221,10 +221,12 @@ class RunPlanned(Event):
 
     total_files: int
     """Pictures by their names."""
+    skipped_files: int
+    """Of these, those that are up to date or to be left as they are."""
     ignored_files: int
     """Files that are not pictures by their name, and links that are not followed."""
     input_bytes: int
-    """Of all pictures."""
+    """Of the pictures that would be converted."""
     sampled_files: int
     """Pictures converted for the estimate, into nothing."""
     sampled_failures: int

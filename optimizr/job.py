@@ -31,13 +31,15 @@ Outcome = ImageConverted | ImageSkipped | ImageFailed
 
 
 @dataclass(frozen=True)
-class Before:
-    """What is asked on the way of a picture."""
+class Hooks:
+    """Who else has a say in a picture's way. Called in the picture's own thread."""
 
     decoding: Callable[[bytes, bytes], None] = lambda _key, _output: None
     """Called with a picture's key and the key that will be written, before it is decoded."""
     may_write: Callable[[bytes], bool] = lambda _key: True
     """Tells whether a key that was not foreseen may be written. May raise PictureError."""
+    failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
+    """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
 
 
 _GRACE_SECONDS = 5.0
@@ -53,13 +55,13 @@ class Job:
         output: Writer,
         settings: Settings,
         limits: Limits,
-        before: Before = Before(),
+        hooks: Hooks = Hooks(),
     ) -> None:
-        """`before` is asked before a picture is decoded, and before another key is written."""
+        """Take what a picture needs on its way."""
         self._source = source
         self._output = output
         self._limits = limits
-        self._before = before
+        self._hooks = hooks
         self._options = _options(settings)
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
@@ -76,7 +78,7 @@ class Job:
         try:
             return self._convert(item, watch)
         except PictureError as error:
-            return self._failed(item, watch, error)
+            return self._failed(item, watch, self._hooks.failing(item, error))
         except (EnvironmentStop, Cancelled):
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose the others
@@ -95,7 +97,7 @@ class Job:
         self._refuse_early(item)
         with self._reserve(self._limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
-            self._before.decoding(item.key, item.output)
+            self._hooks.decoding(item.key, item.output)
             with self._made(item, data, watch) as (header, made):
                 skipped = self._not_worth_it(item, data, header, made, watch)
                 if skipped is not None:
@@ -189,9 +191,9 @@ class Job:
         """Put the original under its own name, unless that is where it is."""
         copied = None
         if self._output.full_path(item.key) != self._source.full_path(item.key):
-            if not self._before.may_write(item.key):
+            if not self._hooks.may_write(item.key):
                 return _skipped(item, len(data), "output_exists", item.key)
-            self._before.decoding(item.key, item.key)
+            self._hooks.decoding(item.key, item.key)
             self._put(item.key, data, watch)
             copied = item.key
         self._take_away(item)

@@ -14,6 +14,8 @@ _SURROGATE = re.compile("[\udc80-\udcff]")
 
 def to_text(key: bytes) -> str:
     r"""Write a key as text for JSON, losing nothing: `b'a%b\xff'` becomes `'a%25b%FF'`."""
+    if key.isascii() and b"%" not in key:
+        return key.decode("ascii")
     text = key.decode("utf-8", "surrogateescape").replace("%", "%25")
     return _SURROGATE.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
 

@@ -30,8 +30,7 @@ class JsonLog:
             wrapper_class=structlog.make_filtering_bound_logger(
                 logging.getLevelNamesMapping()[settings.level.upper()]
             ),
-            cache_logger_on_first_use=True,
-        )
+        ).bind()  # else each line would make a logger first
 
     def __call__(self, event: Event) -> None:
         """Write the event's line, if it is wanted. Raises EnvironmentStop if it cannot be."""

@@ -19,7 +19,7 @@ from optimizr.events import (
     RunProgress,
     RunStarted,
 )
-from optimizr.job import Before, Job
+from optimizr.job import Hooks, Job
 from optimizr.ledger.failures import Failures
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import Lock
@@ -59,6 +59,7 @@ def run(
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
     output.prepare()
+    failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
     with (
         Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
         Ledger(output.own, settings, convert.version(), force, lock.died) as ledger,
@@ -67,8 +68,8 @@ def run(
         output.sweep()
         failures.rewrite(ledger.failures())
         resume = Resume(source, ledger, output, settings.policy.overwrite, force)
-        before = Before(ledger.in_flight.begin, resume.may_write)
-        job = Job(store, output, settings, limits, before)
+        hooks = Hooks(ledger.in_flight.begin, resume.may_write, failing)
+        job = Job(store, output, settings, limits, hooks)
         pool = Pool(_passing_skips(job), limits.workers)
         interval = settings.monitor.interval.total_seconds()
         with Monitor(interval, lambda: _waits(pool, limits, source)) as monitor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from optimizr import convert, endpoints
 from optimizr.config import Settings
@@ -15,9 +18,12 @@ from optimizr.events import (
 )
 from optimizr.job import Job
 from optimizr.keys import to_text
+from optimizr.ledger.ledger import LEDGER_NAME, Ledger
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
+from optimizr.resume import Resume, Skips
 from optimizr.source import Item
+from optimizr.store.local import LocalStore
 
 SAMPLE = 20
 """Pictures that are converted for the estimate."""
@@ -40,7 +46,7 @@ class Nowhere:
         return f"nowhere:{to_text(key)}"
 
 
-def plan(settings: Settings, stop: Stop) -> RunPlanned:
+def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     """Count the pictures, convert up to 20 of them into nothing, and estimate from these.
 
     The sample is drawn evenly from all pictures, and is the same each time. The estimate scales
@@ -48,24 +54,28 @@ def plan(settings: Settings, stop: Stop) -> RunPlanned:
     """
     convert.start(settings.picture.formats)
     store, source = endpoints.open_input(settings)
-    endpoints.open_output(settings)
+    output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
-    total, size, sample = _draw(source, stop)
+    with _looking(settings, output, force) as ledger:
+        overwrite = settings.policy.overwrite
+        resume = source if ledger is None else Resume(source, ledger, output, overwrite, force)
+        drawn = _draw(resume, stop)
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
-    outcomes = [outcome for outcome in pool.run(sample, stop, 0) if outcome is not None]
+    outcomes = [outcome for outcome in pool.run(drawn.sample, stop, 0) if outcome is not None]
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
     done = [outcome for outcome in outcomes if isinstance(outcome, ImageConverted)]
-    scale = size / max(1, sum(outcome.input_bytes for outcome in done))
+    scale = drawn.input_bytes / max(1, sum(outcome.input_bytes for outcome in done))
     at_once = min(limits.workers, limits.slots.total)
     return RunPlanned(
         run_id=new_run_id(),
         seq=1,
         timestamp=datetime.now(UTC),
-        total_files=total,
+        total_files=drawn.todo + drawn.skipped,
+        skipped_files=drawn.skipped,
         ignored_files=source.ignored,
-        input_bytes=size,
+        input_bytes=drawn.input_bytes,
         sampled_files=len(outcomes),
         sampled_failures=len(outcomes) - len(done),
         estimated_output_bytes=round(scale * sum(outcome.output_bytes for outcome in done)),
@@ -76,18 +86,40 @@ def plan(settings: Settings, stop: Stop) -> RunPlanned:
     )
 
 
-def _draw(source: Iterable[Item], stop: Stop) -> tuple[int, int, list[Item]]:
-    """Walk everything once; give the count, the bytes, and an even sample (Algorithm R)."""
+@contextmanager
+def _looking(settings: Settings, output: LocalStore, force: bool) -> Iterator[Ledger | None]:
+    """Give the output's ledger to look at, if it has one."""
+    if not os.path.exists(os.path.join(output.own, LEDGER_NAME)):
+        yield None
+        return
+    with Ledger(output.own, settings, "", force, look_only=True) as ledger:
+        yield ledger
+
+
+class _Drawn(NamedTuple):
+    """What there is to do, and an even sample of it."""
+
+    sample: list[Item]
+    todo: int
+    skipped: int
+    input_bytes: int
+
+
+def _draw(found: Iterable[Item | Skips], stop: Stop) -> _Drawn:
+    """Walk everything once, and sample (Algorithm R)."""
     draw = random.Random(0)  # noqa: S311 - a sample, not a secret
     sample: list[Item] = []
-    total = size = 0
-    for item in source:
+    todo = skipped = size = 0
+    for item in found:
         if stop.requested:
             break
+        if not isinstance(item, Item):
+            skipped += len(item)
+            continue
         size += item.size
-        if total < SAMPLE:
+        if todo < SAMPLE:
             sample.append(item)
-        elif (place := draw.randrange(total + 1)) < SAMPLE:
+        elif (place := draw.randrange(todo + 1)) < SAMPLE:
             sample[place] = item
-        total += 1
-    return total, size, sample
+        todo += 1
+    return _Drawn(sample, todo, skipped, size)

@@ -58,10 +58,17 @@ class Recorder:
             case Exception():
                 self._stop.halt(result)
             case list():
-                for skipped in result:
-                    self(skipped)
+                self._pass(result)
             case (item, outcome):
                 self._settle(item, outcome)
+
+    def _pass(self, skips: Skips) -> None:
+        """Tell of pictures that needed no worker; all together, since there may be millions."""
+        moment = self._now()
+        events = [self._stamp(body, moment, place) for place, body in enumerate(skips, start=1)]
+        self.summary = reduce(self.summary, *events)
+        for event in events:
+            self.tell(event, self.summary)
 
     def _settle(self, item: Item, outcome: Outcome) -> None:
         """Commit an outcome, then tell of it. What cannot be committed is not told."""
@@ -82,15 +89,18 @@ class Recorder:
 
     def fold(self, body: Event) -> tuple[Event, Summary]:
         """Stamp an event and give it with the summary that includes it; nothing is told yet."""
-        # The wall clock may be set while a run lasts; durations come from the steady one.
-        elapsed = timedelta(seconds=time.monotonic() - self._clock)
-        event = replace(
-            body, run_id=self.run_id, seq=self._seq + 1, timestamp=self._started + elapsed
-        )
+        event = self._stamp(body, self._now())
         summary = reduce(self.summary, event)
         if isinstance(event, RunProgress | RunFinished):
             event = replace(event, state=summary.to_state())
         return event, summary
+
+    def _stamp(self, body: Event, moment: datetime, place: int = 1) -> Event:
+        return replace(body, run_id=self.run_id, seq=self._seq + place, timestamp=moment)
+
+    def _now(self) -> datetime:
+        """Tell the time: the wall clock may be set while a run lasts, so by the steady one."""
+        return self._started + timedelta(seconds=time.monotonic() - self._clock)
 
     def tell(self, event: Event, summary: Summary) -> None:
         """Make what `fold` gave the truth. A reader that cannot go on stops the run."""

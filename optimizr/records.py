@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -56,6 +56,7 @@ def _adapter(name: str) -> TypeAdapter[Event]:
     return TypeAdapter(EVENTS[name])
 
 
+@lru_cache(maxsize=1)  # events that are told together have one
 def format_timestamp(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC with microseconds, the `Z` included."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from optimizr.config import Overwrite
 from optimizr.errors import PictureError, Reason, Stage
@@ -85,7 +84,7 @@ class Resume:
                 return _skipped(item, "up_to_date", known.output, size)
             return self._allowed(item, known)
         except PictureError as problem:
-            return replace(item, problem=problem)
+            return item._replace(problem=problem)
 
     def _is_up_to_date(self, item: Item, known: Known) -> bool:
         """Tell whether the item's output is there, by the name that it has today."""
@@ -102,13 +101,13 @@ class Resume:
         alone = self._ledger.must_be_alone(item.key, known, item.version)
         standing = self._output.find(item.output)
         if standing is None:
-            return replace(item, alone=alone) if alone else item
+            return item._replace(alone=True) if alone else item
         if self._overwrite == "never":
             return _skipped(item, "output_exists", item.output, 0)
         ours = self._ledger.made(item.output, *standing)
         if not ours and self._overwrite == "changed":
             raise self._not_ours(item.output)
-        return replace(item, alone=alone, replaces=ours)
+        return item._replace(alone=alone, replaces=ours)
 
     def _not_ours(self, key: bytes) -> PictureError:
         return PictureError(

@@ -181,10 +181,14 @@ def merge(a: Summary, b: Summary) -> Summary:
     return _merged_with(a, vars(b))
 
 
-def reduce(summary: Summary, event: Event) -> Summary:
-    """Fold one event into the summary. Pure: the summary given is left as it was."""
-    moment = _epoch_us(event.timestamp)
-    return _merged_with(summary, {**_measure(event), "start_us": moment, "end_us": moment})
+def reduce(summary: Summary, *events: Event) -> Summary:
+    """Fold events into the summary. Pure: the summary given is left as it was."""
+    measured: Measured = {}
+    for event in events:
+        moment = _epoch_us(event.timestamp)
+        for name, of in (*_measure(event).items(), ("start_us", moment), ("end_us", moment)):
+            measured[name] = _MERGES[name](measured[name], of) if name in measured else of
+    return _merged_with(summary, measured)
 
 
 def _merged_with(summary: Summary, measured: Measured) -> Summary:

@@ -68,7 +68,7 @@ def test_an_output_that_goes_between_writing_and_renaming_is_not_made_anew(
         Path(os.fsdecode(path)).write_bytes(data)
         (tmp_path / "out").rename(tmp_path / "away")
 
-    monkeypatch.setattr("optimizr.store.local._write", write_and_lose)
+    monkeypatch.setattr("optimizr.store.local.write", write_and_lose)
     for key in (b"sub/deep/a.webp", b"a.webp"):
         with pytest.raises(EnvironmentStop) as caught:
             store.put(key, b"data")

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     as_json = _is_json(settings)
     if flags.dry_run:
         with stopping("estimating from what was seen so far") as stop:
-            return _print_plan(plan(settings, stop), as_json, stop)
+            return _print_plan(plan(settings, stop, flags.force), as_json, stop)
     drain = format_seconds(settings.limits.drain.total_seconds())
     with stopping(f"finishing the pictures in flight, for at most {drain}") as stop:
         with _readers(settings, as_json, flags.verbose) as readers:
@@ -94,8 +94,9 @@ def _print_plan(planned: RunPlanned, as_json: bool, stop: Stop) -> int:
         write(json.dumps(to_record(planned)) + "\n")
     else:
         write(
-            f"would convert {planned.total_files:,} pictures, "
-            f"{format_size(planned.input_bytes)}; {planned.ignored_files:,} other files\n"
+            f"would convert {planned.total_files - planned.skipped_files:,} pictures, "
+            f"{format_size(planned.input_bytes)}; {planned.skipped_files:,} are up to date, "
+            f"{planned.ignored_files:,} other files\n"
             f"estimate    {format_size(planned.estimated_output_bytes)} of WebP in "
             f"{format_seconds(planned.estimated_seconds)}, "
             f"from {planned.sampled_files} pictures of which {planned.sampled_failures} failed\n"

@@ -63,6 +63,7 @@ create table claims(
 );
 """
 
+_BUSY = 5
 _DISK_FULL = 13
 _READ_ONLY = 8
 _IO_ERROR = 10
@@ -167,6 +168,11 @@ def stop_of(path: bytes, error: sqlite3.Error) -> EnvironmentStop:
     """Say in our words what SQLite says."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     where = f"output {to_text(os.path.dirname(os.path.dirname(path)))!r}"
+    if code == _BUSY:
+        return EnvironmentStop(
+            "ledger_in_use",
+            f"{where}: the ledger is open in another run or program; run again once it has ended",
+        )
     if code == _DISK_FULL:
         return EnvironmentStop(
             "disk_full", f"{where}: the disk is full; make room and run the same command again"

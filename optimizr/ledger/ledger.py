@@ -58,17 +58,20 @@ class Ledger:
         encoder: str,
         force: bool = False,
         died: tuple[int, int] | None = None,
+        look_only: bool = False,
     ) -> None:
         """Open the ledger in `folder`, whose lock the caller holds.
 
         `encoder` is noted with each output. With `force` nothing counts as up to date, and a
         ledger that cannot be used is begun anew. `died` is what the lock says of a run whose
-        machine died. Raises EnvironmentStop.
+        machine died. With `look_only` nothing is noted, and nothing may be recorded. Raises
+        EnvironmentStop.
         """
         self._path = os.path.join(folder, LEDGER_NAME)
         self._force = force
+        self._look_only = look_only
         self._lock = threading.Lock()
-        self._db, anew = open_database(self._path, anew=force)
+        self._db, anew = open_database(self._path, anew=force and not look_only)
         with translated(self._path):
             if anew:  # nobody knows what is ours, and all is asked to be redone
                 died = (0, _END_OF_TIME)
@@ -81,8 +84,9 @@ class Ledger:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(EnvironmentStop):  # then the notes stay where they are
-            self._keep_unfinished()
+        if not self._look_only:
+            with contextlib.suppress(EnvironmentStop):  # then the notes stay where they are
+                self._keep_unfinished()
         self.in_flight.close()
         with translated(self._path):
             self._db.close()
@@ -203,11 +207,12 @@ class Ledger:
         made_with, if_larger = making(settings), settings.policy.if_larger
         name = fingerprint(made_with)
         with self._transaction() as db:
-            db.executemany(
-                "insert or ignore into makings(fingerprint, if_larger, encoder, settings) "
-                "values(?,?,?,?)",
-                [(name, policy, encoder, made_with) for policy in ("", if_larger)],
-            )
+            if not self._look_only:
+                db.executemany(
+                    "insert or ignore into makings(fingerprint, if_larger, encoder, settings) "
+                    "values(?,?,?,?)",
+                    [(name, policy, encoder, made_with) for policy in ("", if_larger)],
+                )
             rows = db.execute(
                 "select id, if_larger, encoder from makings "
                 "where fingerprint = ? and if_larger in ('', ?)",
@@ -215,14 +220,15 @@ class Ledger:
             ).fetchall()
         self._same_makings = {number for number, _, _ in rows}
         own = {policy: number for number, policy, made_by in rows if made_by == encoder}
-        self._making: int = own[""]
-        self._making_if_larger: int = own[if_larger]
+        self._making: int = own.get("", 0)
+        self._making_if_larger: int = own.get(if_larger, 0)
 
     def _enter_claims(self, died: tuple[int, int] | None) -> list[tuple[int, int]]:
         with self._transaction() as db:
-            if died is not None:
+            claims = db.execute("select start_ns, end_ns from claims").fetchall()
+            if died is not None and not self._look_only:
                 db.execute("insert into claims values(?,?)", died)
-            return db.execute("select start_ns, end_ns from claims").fetchall()
+        return claims if died is None else [*claims, died]
 
     def _take_up_unfinished(self) -> dict[bytes, _Unfinished]:
         """Move the notes of killed runs into the ledger, and count who was in flight on end."""
@@ -236,8 +242,10 @@ class Ledger:
             for key, output in found.items():
                 runs = before[key].runs if key in before else 0
                 left[key] = _Unfinished(output, runs + 1)
-            self._write_unfinished(db, left)
-        self.in_flight.clear()
+            if not self._look_only:
+                self._write_unfinished(db, left)
+        if not self._look_only:
+            self.in_flight.clear()
         return left
 
     def _keep_unfinished(self) -> None:

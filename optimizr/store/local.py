@@ -16,8 +16,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
-from io import FileIO
+from collections.abc import Callable, Iterable, Iterator
 
 from optimizr import keys
 from optimizr.errors import (
@@ -29,7 +28,16 @@ from optimizr.errors import (
     Stage,
 )
 from optimizr.store import Folder, Head, Standing
-from optimizr.store.retry import retried
+from optimizr.store.files import (
+    copy,
+    discard,
+    head_of,
+    read_whole,
+    replace,
+    stat_of,
+    write,
+    write_across,
+)
 from optimizr.store.sync import Sync, each_file
 from optimizr.store.walk import OWN_FOLDER, walk
 
@@ -53,6 +61,7 @@ class LocalStore:
         the disk.
         """
         self._root = os.path.abspath(os.fsencode(root))
+        self._prefix = os.path.join(self._root, b"")
         self._leave_out = [os.fsencode(path) for path in leave_out]
         self.own = os.path.join(self._root, own)
         self._tmp = os.path.join(self.own, b"tmp")
@@ -69,7 +78,7 @@ class LocalStore:
             if not os.access(self._root, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             probe = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
-            _write(probe, b"", each_file)
+            write(probe, b"", each_file)
             os.unlink(probe)
         except OSError as error:
             root = keys.to_text(self._root)
@@ -94,14 +103,14 @@ class LocalStore:
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""
         try:
-            return _head(_stat(self.path(key)))
+            return head_of(stat_of(self.path(key)))
         except OSError as error:
             raise _file_error(error, Stage.LIST, self.path(key)) from None
 
     def find(self, key: bytes) -> Standing | None:
         """Tell what file stands at a key, if one does. Raises PictureError or EnvironmentStop."""
         try:
-            status = _stat(self.path(key))
+            status = stat_of(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -113,14 +122,14 @@ class LocalStore:
     def remove(self, key: bytes) -> None:
         """Remove a file, if it is there. Raises PictureError or EnvironmentStop."""
         try:
-            _discard(self.path(key))
+            discard(self.path(key))
         except OSError as error:
             raise self._put_error(error, key) from None
 
     def get(self, key: bytes) -> tuple[bytes, Head]:
         """Read the whole file, and its version as it was after reading. Raises PictureError."""
         try:
-            return _get(self.path(key))
+            return read_whole(self.path(key))
         except OSError as error:
             raise _file_error(error, Stage.FETCH, self.path(key)) from None
 
@@ -130,19 +139,26 @@ class LocalStore:
         Raises PictureError where the fault is this file's (its name, something in its way), and
         EnvironmentStop where no file could be written.
         """
+        self._put(key, lambda path: write(path, data, self._sync))
+
+    def put_file(self, key: bytes, source: bytes) -> None:
+        """Copy the whole file at the path `source` or nothing; raises what `put` does."""
+        self._put(key, lambda path: copy(source, path, self._sync))
+
+    def _put(self, key: bytes, fill: Callable[[bytes], None]) -> None:
         target = self.path(key)
         tmp = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
         try:
             try:
-                _write(tmp, data, self._sync)
+                fill(tmp)
             except OSError as error:
                 raise self._lost(error) from None
-            self._move(tmp, target, data)
+            self._move(tmp, target, fill)
         except OSError as error:
             raise self._put_error(error, key) from None
         finally:
             with contextlib.suppress(OSError):  # the first error is the one to tell
-                _discard(tmp)
+                discard(tmp)
 
     def full_path(self, key: bytes) -> str:
         """Give the absolute path, as text that `optimizr.keys` reads back."""
@@ -150,17 +166,17 @@ class LocalStore:
 
     def path(self, key: bytes) -> bytes:
         """Give the absolute path, for what is written line by line and not put whole."""
-        return os.path.join(self._root, key)
+        return self._prefix + key
 
-    def _move(self, tmp: bytes, target: bytes, data: bytes) -> None:
+    def _move(self, tmp: bytes, target: bytes, fill: Callable[[bytes], None]) -> None:
         self._make_folder(os.path.dirname(target))
         try:
-            _replace(tmp, target)
+            replace(tmp, target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             os.unlink(tmp)
-            _write_across(tmp, target, data, self._sync)
+            write_across(tmp, target, fill)
 
     def _make_folder(self, path: bytes) -> None:
         """Make a folder and those above it, but not the root: one that has gone stays gone."""
@@ -178,8 +194,8 @@ class LocalStore:
                 if entry.is_symlink():
                     elsewhere = os.readlink(entry.path)
                     if os.path.basename(elsewhere).startswith(b"." + _TMP_PREFIX):
-                        _discard(elsewhere)
-                _discard(entry.path)
+                        discard(elsewhere)
+                discard(entry.path)
 
     def _put_error(self, error: OSError, key: bytes) -> PictureError | EnvironmentStop:
         if error.errno in WORLD_ERRORS or not os.path.isdir(self._tmp):
@@ -205,69 +221,6 @@ class LocalStore:
             other = ("output_unwritable", f"{_strerror(error)}; mend its permissions and run again")
         cause, advice = WORLD_ERRORS.get(error.errno or 0, other)
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
-
-
-def _head(status: os.stat_result) -> Head:
-    return Head(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
-
-
-def _read(file: FileIO, size: int) -> bytes:
-    parts = []
-    while size and (part := file.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-_replace = retried(os.replace)
-
-
-@retried
-def _stat(path: bytes) -> os.stat_result:
-    return os.stat(path)
-
-
-@retried
-def _get(path: bytes) -> tuple[bytes, Head]:
-    # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(number, "rb", buffering=0) as file:
-        before = os.fstat(number)
-        if not stat.S_ISREG(before.st_mode):
-            raise OSError(errno.EINVAL, "it is a device or a pipe")
-        # No more than was there: a file that grows is told by its version.
-        data = _read(file, before.st_size)
-        return data, _head(os.fstat(number))
-
-
-@retried
-def _write(path: bytes, data: bytes, sync: Sync) -> None:
-    with open(path, "wb", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
-        sync(file.fileno())
-
-
-def _write_across(note: bytes, target: bytes, data: bytes, sync: Sync) -> None:
-    """Write by way of the target's own folder, with a symlink that remembers the file."""
-    tmp = os.path.join(os.path.dirname(target), b"." + os.path.basename(note))
-    os.symlink(tmp, note)
-    try:
-        _write(tmp, data, sync)
-        os.replace(tmp, target)
-    except OSError:
-        with contextlib.suppress(OSError):
-            _discard(tmp)
-        raise
-    os.unlink(note)
-
-
-def _discard(path: bytes) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
 
 
 def _file_error(error: OSError, stage: Stage, path: bytes) -> PictureError:

@@ -1,0 +1,90 @@
+"""What is done to one file, by its path: raises OSError, and tries again what fails in passing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from io import FileIO
+
+from optimizr.store import Head
+from optimizr.store.retry import retried
+from optimizr.store.sync import Sync
+
+
+def head_of(status: os.stat_result) -> Head:
+    """Give size and version."""
+    return Head(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+
+
+replace = retried(os.replace)
+
+
+def _read(file: FileIO, size: int) -> bytes:
+    parts = []
+    while size and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@retried
+def stat_of(path: bytes) -> os.stat_result:
+    """Ask for what is known of a file, a link's target included."""
+    return os.stat(path)
+
+
+@retried
+def read_whole(path: bytes) -> tuple[bytes, Head]:
+    """Read a regular file, and its version as it is after reading."""
+    # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(number, "rb", buffering=0) as file:
+        before = os.fstat(number)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "it is a device or a pipe")
+        # No more than was there: a file that grows is told by its version.
+        data = _read(file, before.st_size)
+        return data, head_of(os.fstat(number))
+
+
+@retried
+def write(path: bytes, data: bytes, sync: Sync) -> None:
+    """Write a file whole, and have it on the disk."""
+    with open(path, "wb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        sync(file.fileno())
+
+
+@retried
+def copy(source: bytes, path: bytes, sync: Sync) -> None:
+    """Copy a file of any size, and have the copy on the disk."""
+    with open(source, "rb") as original, open(path, "wb") as file:
+        shutil.copyfileobj(original, file)
+        file.flush()
+        sync(file.fileno())
+
+
+def write_across(note: bytes, target: bytes, write: Callable[[bytes], None]) -> None:
+    """Write by way of the target's own folder, with a symlink that remembers the file."""
+    tmp = os.path.join(os.path.dirname(target), b"." + os.path.basename(note))
+    os.symlink(tmp, note)
+    try:
+        write(tmp)
+        os.replace(tmp, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            discard(tmp)
+        raise
+    os.unlink(note)
+
+
+def discard(path: bytes) -> None:
+    """Remove a file that may be gone already."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
