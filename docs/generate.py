@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from optimizr import errors, events
-from optimizr.cli import USAGE, report, schema
-from optimizr.cli.settings import SHORT_FLAGS, Command, setting_names
+from optimizr.cli import USAGE, prune, report, run, schema
+from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.report.figures import FIGURES
 
@@ -30,7 +30,8 @@ _ENVELOPE = (
     "`log.images` thin these lines; `optimizr report` needs `run.finished` or the last "
     "`run.progress` among them, which are of level `info`.\n\n"
     "`failed.jsonl` has a line for each `image.failed`, with `key`, `source`, `reason`, `message`, "
-    "`stage`, `size` (bytes), `run_id` and `time`.\n"
+    "`stage`, `size` (bytes), `attempts`, `run_id` and `time`; `optimizr run --input "
+    "@OUTPUT/failed.jsonl` tries just these again.\n"
 )
 
 
@@ -47,13 +48,18 @@ def render() -> dict[str, str]:
 
 def _cli() -> str:
     page = [f"{_NOTE}\n# Commands and flags\n\n```text\n{USAGE.rstrip()}\n```\n"]
-    for title, parser in (("run", Command().parser), ("report", report.parser())):
+    commands = {
+        "run": run.command().parser,
+        "prune": prune.command().parser,
+        "report": report.parser(),
+    }
+    for title, parser in commands.items():
         rows = [
             f"| `{', '.join(action.option_strings) or action.metavar}` | {_one_line(action.help)} |"
             for action in parser._actions
             if action.help != argparse.SUPPRESS and action.dest not in (*setting_names(), "help")
         ]
-        more = "\nEvery [setting](settings.md) is a flag too.\n" if title == "run" else ""
+        more = "\nEvery [setting](settings.md) is a flag too.\n" if title != "report" else ""
         page.append(_table(f"## optimizr {title}\n\n{parser.description}\n", _FLAGS, rows) + more)
     return "\n".join([*page, _exit_codes()])
 

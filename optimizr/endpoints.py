@@ -11,24 +11,22 @@ from optimizr.config import Settings
 from optimizr.dead_letters import DeadLetters
 from optimizr.errors import ConfigError
 from optimizr.redaction import redact_url
+from optimizr.source import Source
+from optimizr.source.retry import FailedList, Retry
 from optimizr.source.tree import Tree
 from optimizr.store.local import LocalStore
 from optimizr.store.sync import by_name
 
 
-def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
+def open_input(settings: Settings) -> tuple[LocalStore, Source]:
     """Give the store that pictures are read from, and the stream of them.
 
-    Raises ConfigError if `input` is neither a directory nor a file that can be read.
+    Raises ConfigError if `input` is not a directory, a file or a failed.jsonl that can be read.
     """
+    if settings.input.startswith("@"):
+        return _open_list(settings, settings.input[1:])
     path = _local("input", settings.input)
-    if not os.path.exists(path):
-        raise ConfigError(
-            f"input: expected a directory or a file, got {path!r}, which does not exist; "
-            "check the spelling, or that the volume is mounted"
-        )
-    if not os.access(path, os.R_OK):
-        raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
+    _check_readable(path)
     folder, only = os.path.abspath(path), None
     if not os.path.isdir(path):
         if not os.path.isfile(path):
@@ -37,16 +35,42 @@ def open_input(settings: Settings) -> tuple[LocalStore, Tree]:
             )
         folder, name = os.path.split(folder)
         only = os.fsencode(name)
+    store = _open_source(settings, folder)
+    return store, _tree(settings, store, only)
+
+
+def _open_list(settings: Settings, path: str) -> tuple[LocalStore, Source]:
+    failed = FailedList(path)
+    folder = os.fsdecode(failed.root or os.path.dirname(os.path.abspath(os.fsencode(path))))
+    _check_readable(folder)
+    store = _open_source(settings, folder)
+    return store, Retry(failed, _tree(settings, store), store)
+
+
+def _open_source(settings: Settings, folder: str) -> LocalStore:
     _keep_apart(settings, folder)
     ours = (settings.output, settings.dead_letter)
-    store = LocalStore(folder, leave_out=[path for path in ours if path is not None])
-    return store, Tree(
+    return LocalStore(folder, leave_out=[path for path in ours if path is not None])
+
+
+def _tree(settings: Settings, store: LocalStore, only: bytes | None = None) -> Tree:
+    return Tree(
         store,
         settings.policy.naming,
         settings.picture.formats,
         copies=settings.policy.if_larger == "copy",
         only=only,
     )
+
+
+def _check_readable(path: str) -> None:
+    if not os.path.exists(path):
+        raise ConfigError(
+            f"input: expected a directory or a file, got {path!r}, which does not exist; "
+            "check the spelling, or that the volume is mounted"
+        )
+    if not os.access(path, os.R_OK):
+        raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
 
 
 def open_output(settings: Settings) -> LocalStore:

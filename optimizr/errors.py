@@ -49,6 +49,8 @@ class Stage(StrEnum):
 class Reason(StrEnum):
     """Why a picture failed: stable codes, for scripts and dashboards."""
 
+    BAD_LINE = "bad_line"
+    """A line of the list that was given as `input` cannot be used."""
     CHANGED = "changed"
     """The source changed between listing and reading."""
     CORRUPT = "corrupt"

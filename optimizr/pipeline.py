@@ -22,21 +22,19 @@ from optimizr.events import (
 from optimizr.job import Hooks, Job
 from optimizr.ledger.failures import Failures
 from optimizr.ledger.ledger import Ledger
-from optimizr.ledger.lock import Lock
+from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.resume import Resume, Skips
-from optimizr.source import Item
-from optimizr.source.tree import Tree
+from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.local import LocalStore
 from optimizr.summary import Summary
 
 SUMMARY_NAME = b"summary.json"
 FAILURES_NAME = b"failed.jsonl"
-LOCK_NAME = b"lock"
 
 
 def run(
@@ -125,7 +123,7 @@ def _given_up(
     return failures
 
 
-def _waits(pool: Pool[Item | Skips, Result], limits: Limits, source: Tree) -> Waits:
+def _waits(pool: Pool[Item | Skips, Result], limits: Limits, source: Source) -> Waits:
     return Waits(
         source_seconds=pool.waited.seconds,
         memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
@@ -184,7 +182,7 @@ def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) 
 
 
 def _settle(
-    ledger: Ledger, failures: Failures, store: Store, source: Tree, record: Recorder, stop: Stop
+    ledger: Ledger, failures: Failures, store: Store, source: Source, record: Recorder, stop: Stop
 ) -> None:
     """Bring failed.jsonl up to date; after a whole tree, forget what is there no more."""
 

@@ -92,7 +92,7 @@ def _looking(settings: Settings, output: LocalStore, force: bool) -> Iterator[Le
     if not os.path.exists(os.path.join(output.own, LEDGER_NAME)):
         yield None
         return
-    with Ledger(output.own, settings, "", force, look_only=True) as ledger:
+    with Ledger(output.own, settings, encoder="", force=force, look_only=True) as ledger:
         yield ledger
 
 

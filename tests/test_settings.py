@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from optimizr.cli.settings import SHORT_FLAGS, Command, setting_names
+from optimizr.cli.run import command
+from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.errors import ConfigError
 from optimizr.redaction import redact_url
@@ -15,12 +16,12 @@ BASE = ["--input", "in", "--output", "out"]
 
 
 def parse(*args: str) -> Settings:
-    return Command().parse([*BASE, *args])[0]
+    return command().parse([*BASE, *args])[0]
 
 
 def mistake(*args: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        Command().parse(list(args))
+        command().parse(list(args))
     return str(caught.value)
 
 
@@ -56,7 +57,7 @@ def test_environment_wins_over_file_and_flags_over_both(
 
 def test_input_and_output_may_come_from_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "c.yaml", "input: a\noutput: b\n")
-    settings, flags = Command().parse([file, "--verbose"])
+    settings, flags = command().parse([file, "--verbose"])
     assert (settings.input, settings.output) == ("a", "b")
     assert (flags.verbose, flags.dry_run, flags.force) == (True, False, False)
 
@@ -76,7 +77,7 @@ def test_flags_take_dashes_and_underscores() -> None:
 
 
 def test_every_setting_has_a_flag() -> None:
-    flags = Command().parser.format_help()
+    flags = command().parser.format_help()
     for name in setting_names():
         assert f"--{name.replace('_', '-')}" in flags
 

@@ -19,6 +19,7 @@ from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
 
 COMMANDS = {
     "run": "convert a folder of pictures",
+    "prune": "remove WebPs whose pictures are gone",
     "report": "make a run's report from its logs",
     "schema": "print the JSON Schema of the settings",
     "doctor": "tell what this machine gives, and what to mend",

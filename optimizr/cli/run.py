@@ -33,7 +33,7 @@ from optimizr.units import format_seconds, format_size
 def main(argv: list[str]) -> int:
     """Convert, and tell of it."""
     use_one_arena()
-    settings, flags = Command().parse(argv)
+    settings, flags = command().parse(argv)
     as_json = _is_json(settings)
     if flags.dry_run:
         with stopping("estimating from what was seen so far") as stop:
@@ -55,6 +55,21 @@ def main(argv: list[str]) -> int:
     if not summary.total_files and code is ExitCode.DONE:
         complain(f"warning: no pictures found in {settings.input!r}")
     return code
+
+
+def command() -> Command:
+    """Give the command's flags."""
+    return Command(
+        "run",
+        "Convert every picture below --input to WebP below --output that is not up to date. "
+        "Settings come from CONFIG, then from the environment, then from flags; later wins.",
+        {
+            "--verbose": "a line for each picture and memory sample",
+            "--dry-run": "tell what would be done, and write nothing",
+            "--force": "convert also what is up to date, and begin a ledger that cannot be used "
+            "anew",
+        },
+    )
 
 
 def _is_json(settings: Settings) -> bool:

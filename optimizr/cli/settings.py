@@ -53,26 +53,16 @@ _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_\w+)?)$")
 
 
 class Command:
-    """The flags of `optimizr run`, and what comes out of them."""
+    """The flags of a command that takes settings, and what comes out of them."""
 
-    def __init__(self) -> None:
-        self.parser = Parser(
-            prog="optimizr run",
-            description="Convert every picture below --input to WebP below --output. "
-            "Settings come from CONFIG, then from the environment, then from flags; later wins.",
-        )
+    def __init__(self, name: str, description: str, switches: Mapping[str, str]) -> None:
+        """`switches` are flags that are no settings, with what each does."""
+        self.parser = Parser(prog=f"optimizr {name}", description=description)
         self.parser.add_argument(
             "config", nargs="?", metavar="CONFIG", help="settings as YAML, TOML or JSON"
         )
-        self.parser.add_argument(
-            "--verbose", action="store_true", help="a line for each picture and memory sample"
-        )
-        self.parser.add_argument(
-            "--dry-run", action="store_true", help="tell what would be done, and write nothing"
-        )
-        self.parser.add_argument(
-            "--force", action="store_true", help="convert also what is up to date"
-        )
+        for switch, meaning in switches.items():
+            self.parser.add_argument(switch, action="store_true", help=meaning)
         self._flags = CliSettingsSource[Any](
             Settings,
             root_parser=self.parser,

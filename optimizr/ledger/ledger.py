@@ -15,8 +15,8 @@ from optimizr.errors import EnvironmentStop
 from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import from_text
 from optimizr.ledger.database import open_database, stop_of, translated
-from optimizr.ledger.fingerprint import fingerprint, making
 from optimizr.ledger.in_flight import InFlight
+from optimizr.ledger.makings import Makings
 from optimizr.source import Item
 
 LEDGER_NAME = b"ledger.sqlite"
@@ -75,7 +75,7 @@ class Ledger:
         with translated(self._path):
             if anew:  # nobody knows what is ours, and all is asked to be redone
                 died = (0, _END_OF_TIME)
-            self._enter_makings(settings, encoder)
+            self._makings = Makings(self._db, settings, encoder)
             self._claims = self._enter_claims(died)
             self.in_flight = InFlight(os.path.join(folder, IN_FLIGHT_NAME))
             self._unfinished = self._take_up_unfinished()
@@ -103,7 +103,7 @@ class Ledger:
     def is_current(self, known: Known, version: str) -> bool:
         """Tell whether that came of this version, and these settings would give the same."""
         went_well = known.attempts == 0
-        return went_well and known.version == version and known.making in self._same_makings
+        return went_well and known.version == version and self._makings.are_same(known.making)
 
     def made(self, output: bytes, size: int, mtime_ns: int) -> bool:
         """Tell whether the file that stands at an output's name is one that optimizr made."""
@@ -168,6 +168,27 @@ class Ledger:
             yield from rows
             after = rows[-1][0]
 
+    def outputs(self) -> Iterator[tuple[bytes, bytes, int]]:
+        """Yield each output that is ours: its key, its picture's key, its size when it was made."""
+        after = b""
+        while True:
+            with self._lock, translated(self._path):
+                rows = self._db.execute(
+                    "select output, key, size from outputs where output > ? "
+                    "order by output limit 1000",
+                    (after,),
+                ).fetchall()
+            if not rows:
+                return
+            yield from rows
+            after = rows[-1][0]
+
+    def forget_output(self, output: bytes, key: bytes) -> None:
+        """Forget an output, and that its picture is done."""
+        with self._transaction() as db:
+            db.execute("delete from outputs where output = ?", (output,))
+            db.execute("delete from items where key = ? and output = ?", (key, output))
+
     def forget_failures(self, are_gone: Callable[[bytes, str], bool]) -> None:
         """Forget the failures of which `are_gone`, given key and line, says so."""
         gone = [(key,) for key, line in self._failures() if are_gone(key, line)]
@@ -197,31 +218,6 @@ class Ledger:
                 return self._db.execute(query, values).fetchone()
         except sqlite3.Error as error:
             raise stop_of(self._path, error) from None
-
-    def _enter_makings(self, settings: Settings, encoder: str) -> None:
-        """Find or make the rows of what this run's outputs are made with.
-
-        `if_larger` counts only for a picture whose WebP is not smaller, so changing it redoes
-        no other.
-        """
-        made_with, if_larger = making(settings), settings.policy.if_larger
-        name = fingerprint(made_with)
-        with self._transaction() as db:
-            if not self._look_only:
-                db.executemany(
-                    "insert or ignore into makings(fingerprint, if_larger, encoder, settings) "
-                    "values(?,?,?,?)",
-                    [(name, policy, encoder, made_with) for policy in ("", if_larger)],
-                )
-            rows = db.execute(
-                "select id, if_larger, encoder from makings "
-                "where fingerprint = ? and if_larger in ('', ?)",
-                (name, if_larger),
-            ).fetchall()
-        self._same_makings = {number for number, _, _ in rows}
-        own = {policy: number for number, policy, made_by in rows if made_by == encoder}
-        self._making: int = own.get("", 0)
-        self._making_if_larger: int = own.get(if_larger, 0)
 
     def _enter_claims(self, died: tuple[int, int] | None) -> list[tuple[int, int]]:
         with self._transaction() as db:
@@ -264,9 +260,9 @@ class Ledger:
         )
 
     def _making_of(self, event: ImageConverted | ImageSkipped | ImageFailed) -> int:
-        if isinstance(event, ImageConverted) and event.output_bytes < event.input_bytes:
-            return self._making
-        return self._making_if_larger
+        smaller = isinstance(event, ImageConverted) and event.output_bytes < event.input_bytes
+        with self._lock, translated(self._path):
+            return self._makings.number(smaller)
 
 
 def _outcome(event: ImageConverted | ImageSkipped | ImageFailed) -> str:

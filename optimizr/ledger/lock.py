@@ -25,6 +25,7 @@ from typing import Any, Self
 from optimizr.errors import ConfigError, EnvironmentStop, stopped_by
 from optimizr.keys import to_text
 
+LOCK_NAME = b"lock"
 BEAT_SECONDS = 10.0
 """How often the holder touches the file."""
 STALE_SECONDS = 60.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from optimizr.errors import PictureError
 
@@ -24,3 +25,21 @@ class Item(NamedTuple):
     """Whether an output that optimizr made stands at `output`."""
     alone: bool = False
     """Whether it must be converted in a process of its own: it may take down ours."""
+
+
+class Source(Protocol):
+    """Where items come from. Used by one thread at a time."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the store has comes by."""
+
+    @property
+    def ignored(self) -> int:
+        """Files passed over so far that are not pictures by name, and links not followed."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Give the items, each asked about when its turn comes."""
+
+    def count(self) -> int:
+        """Count the items without asking about any."""

@@ -30,6 +30,8 @@ class Tree:
         self._only = only
         self.ignored = 0
         """Entries passed over so far: not pictures by name, or links that are not followed."""
+        self._names: tuple[bytes, OutputNames] | None = None
+        """Of the folder that `item` looked at last."""
 
     @property
     def is_whole(self) -> bool:
@@ -39,14 +41,21 @@ class Tree:
     def __iter__(self) -> Iterator[Item]:
         """Walk; size and version are asked for only when an item's turn comes."""
         for folder in self._folders():
-            if folder.problem is not None:
-                yield Item(folder.key, b"", problem=folder.problem)
-            pictures = self._pictures(folder)
-            self.ignored += folder.ignored + len(folder.names) - len(pictures)
-            prefix = folder.key + b"/" if folder.key else b""
-            outputs = OutputNames(prefix, pictures, self._naming, self._copies, folder.webp_folders)
-            for name in pictures:
-                yield self._item(prefix + name, prefix + outputs.of(name))
+            yield from self._items(folder)
+
+    def below(self, key: bytes) -> Iterator[Item]:
+        """Give the items at or below a folder."""
+        for folder in self._store.folders(key):
+            yield from self._items(folder)
+
+    def item(self, key: bytes) -> Item:
+        """Give one item, with the output that it has as part of the tree."""
+        parent, _, name = key.rpartition(b"/")
+        if self._names is None or self._names[0] != parent:
+            folder = next(iter(self._store.folders(parent)))
+            self._names = parent, self._outputs(folder, self._pictures(folder))
+        prefix = parent + b"/" if parent else b""
+        return self._item(key, prefix + self._names[1].of(name))
 
     def count(self) -> int:
         """Count the pictures by name alone: a walk without asking for any file."""
@@ -56,6 +65,20 @@ class Tree:
         if self._only is not None:
             return iter([Folder(b"", [self._only])])
         return self._store.folders()
+
+    def _items(self, folder: Folder) -> Iterator[Item]:
+        if folder.problem is not None:
+            yield Item(folder.key, b"", problem=folder.problem)
+        pictures = self._pictures(folder)
+        self.ignored += folder.ignored + len(folder.names) - len(pictures)
+        prefix = folder.key + b"/" if folder.key else b""
+        outputs = self._outputs(folder, pictures)
+        for name in pictures:
+            yield self._item(prefix + name, prefix + outputs.of(name))
+
+    def _outputs(self, folder: Folder, pictures: list[bytes]) -> OutputNames:
+        prefix = folder.key + b"/" if folder.key else b""
+        return OutputNames(prefix, pictures, self._naming, self._copies, folder.webp_folders)
 
     def _pictures(self, folder: Folder) -> list[bytes]:
         if self._only is not None:

@@ -64,8 +64,11 @@ class Writer(Protocol):
 class Store(Writer, Protocol):
     """What the pipeline asks of a store."""
 
-    def folders(self) -> Iterator[Folder]:
-        """List everything, lazily, in a stable order."""
+    def folders(self, below: bytes = b"") -> Iterator[Folder]:
+        """List everything, or what is at or below a folder, lazily, in a stable order."""
+
+    def is_folder(self, key: bytes) -> bool:
+        """Tell whether there is a folder at a key."""
 
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""

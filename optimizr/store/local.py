@@ -96,9 +96,13 @@ class LocalStore:
         except OSError as error:
             raise self._lost(error) from None
 
-    def folders(self) -> Iterator[Folder]:
+    def folders(self, below: bytes = b"") -> Iterator[Folder]:
         """List depth first, each directory sorted by bytes; see `store.walk`."""
-        return walk(self._root, self._leave_out)
+        return walk(self._root, self._leave_out, below)
+
+    def is_folder(self, key: bytes) -> bool:
+        """Tell whether a directory is at a key."""
+        return os.path.isdir(self.path(key))
 
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""

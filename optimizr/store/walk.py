@@ -22,14 +22,15 @@ OWN_FOLDER = b".optimizr"
 """Holds what optimizr keeps for itself in an output; never a source of pictures."""
 
 
-def walk(root: bytes, leave_out: Iterable[bytes] = ()) -> Iterator[Folder]:
+def walk(root: bytes, leave_out: Iterable[bytes] = (), below: bytes = b"") -> Iterator[Folder]:
     """Yield each directory, depth first and sorted by bytes; one is in memory at once.
 
-    The directories `leave_out` are passed over with all below them, unless one is the root.
+    The directories `leave_out` are passed over with all below them, unless one is the root. With
+    `below`, the walk begins at that key.
     """
     real_root = os.path.realpath(root)
     left_out = {_identity(path) for path in leave_out if os.path.isdir(path)}
-    pending = [_Place(b"", frozenset(), False)]
+    pending = [_Place(below, _above(root, below), False)]
     while pending:
         place = pending.pop()
         path = os.path.join(root, place.key)
@@ -49,6 +50,13 @@ def walk(root: bytes, leave_out: Iterable[bytes] = ()) -> Iterator[Folder]:
             _Place(prefix + name, place.above, place.linked or linked)
             for name, linked in reversed(found.folders)
         ]
+
+
+def _above(root: bytes, key: bytes) -> frozenset[tuple[int, int]]:
+    """Tell apart the directories from the root down to the one that holds `key`."""
+    parts = key.split(b"/")[:-1] if key else []
+    paths = [os.path.join(root, *parts[:depth]) for depth in range(len(parts) + 1)] if key else []
+    return frozenset(_identity(path) for path in paths if os.path.isdir(path))
 
 
 def _identity(path: bytes) -> tuple[int, int]:

@@ -1,0 +1,79 @@
+"""WebPs that no picture has any more: their sources are gone, or have outputs of other names now.
+
+Only what the ledger knows is looked at, so nothing that optimizr did not make is ever removed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from optimizr import endpoints
+from optimizr.config import Settings
+from optimizr.errors import ConfigError, PictureError, Reason
+from optimizr.ledger.ledger import LEDGER_NAME, Ledger
+from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.pool import Stop
+from optimizr.store import Store
+
+
+class Orphan(NamedTuple):
+    """An output without a picture."""
+
+    path: str
+    """Full path, as text."""
+    size: int
+    """Bytes."""
+    is_ours: bool
+    """False if somebody has written to it since; then it is left alone."""
+
+
+def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
+    """Yield the outputs that have no picture, and with `remove` remove those that are ours.
+
+    Raises ConfigError if the input has no picture at all, as when its volume is not mounted, if
+    there is no ledger, or if a run is at work; EnvironmentStop if the world cannot go on.
+    """
+    store, source = endpoints.open_input(settings)
+    output = endpoints.open_output(settings)
+    if not source.is_whole:
+        raise ConfigError(
+            f"input: expected the directory that the outputs were made from, got {settings.input!r}"
+        )
+    if not os.path.exists(os.path.join(output.own, LEDGER_NAME)):
+        raise ConfigError(
+            f"output: expected a ledger in {settings.output!r}, got none; no run has been here"
+        )
+    if next(iter(source), None) is None:
+        raise ConfigError(
+            f"input: expected pictures in {settings.input!r}, got none; is its volume mounted? "
+            "To be rid of all outputs, remove their directory"
+        )
+    with (
+        Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
+        Ledger(output.own, settings, encoder="", died=lock.died) as ledger,
+    ):
+        for made, key, size in ledger.outputs():
+            if stop.requested:
+                return
+            if not _is_orphan(ledger, store, made, key):
+                continue
+            standing = output.find(made)
+            is_ours = standing is not None and standing.size == size
+            if standing is not None:
+                yield Orphan(output.full_path(made), standing.size, is_ours)
+            if remove and (is_ours or standing is None):
+                output.remove(made)
+                ledger.forget_output(made, key)
+
+
+def _is_orphan(ledger: Ledger, store: Store, made: bytes, key: bytes) -> bool:
+    known = ledger.find(key)
+    if known is not None and known.attempts == 0 and known.output != made:
+        return True
+    try:
+        store.head(key)
+    except PictureError as error:
+        return error.reason is Reason.NOT_FOUND
+    return False
