@@ -119,8 +119,6 @@ def _open(path: bytes) -> sqlite3.Connection:
     _check_whole(path)
     db = _connect(path)
     try:
-        db.execute("pragma journal_mode=wal")
-        db.execute("pragma synchronous=normal")
         (application,) = db.execute("pragma application_id").fetchone()
         (schema,) = db.execute("pragma user_version").fetchone()
         if application != _APPLICATION_ID or schema != SCHEMA:
@@ -128,6 +126,8 @@ def _open(path: bytes) -> sqlite3.Connection:
                 f"of schema {schema}" if application == _APPLICATION_ID else "of another program"
             )
             raise _unusable(path, f"one {whose}")
+        db.execute("pragma journal_mode=wal")
+        db.execute("pragma synchronous=normal")
         db.execute("select 1 from items, outputs, makings, unfinished, claims limit 1").fetchall()
     except BaseException:
         db.close()

@@ -1,0 +1,206 @@
+"""Kill -9, SIGTERM and pictures that take the process down: the next run makes it whole."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import (
+    COMMAND,
+    Program,
+    clean_environment,
+    events,
+    fill,
+    leftovers,
+    named,
+    summary_of,
+)
+from tests.make_pictures import photo
+
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 pictures, some of them broken, and `fresh`: what an undisturbed run makes of them."""
+    home = tmp_path_factory.mktemp("library")
+    fill(home / "in", COUNT - 3, side=160)
+    for number in range(3):
+        (home / f"in/broken {number}.png").write_text("<html>")
+    subprocess.run(
+        [*COMMAND, "run", "--input", home / "in", "--output", home / "fresh"],
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    return home
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.webp")}
+
+
+def run_and_kill(command: list[str], after: float) -> tuple[bool, list[dict[str, Any]]]:
+    """Run, kill -9 after some seconds; tell whether it had ended by then, and what it told."""
+    process = subprocess.Popen(
+        command, env=clean_environment(), stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        told, _ = process.communicate(timeout=after)
+        ended = True
+    except subprocess.TimeoutExpired:
+        process.kill()
+        told, _ = process.communicate()
+        ended = False
+    return ended, [json.loads(line) for line in told.splitlines() if line.endswith("}")]
+
+
+@pytest.mark.parametrize(
+    "kills", [10, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+)
+def test_kill_9_at_any_moment_then_the_same_command_gives_what_an_undisturbed_run_gives(
+    optimizr: Program, library: Path, tmp_path: Path, kills: int
+) -> None:
+    draw = random.Random(kills)
+    out = tmp_path / "out"
+    command = [*COMMAND, "run", "--input", str(library / "in"), "--output", str(out)]
+    converted: list[str] = []
+    for _ in range(kills):
+        # From before the ledger is there to some way into the pictures.
+        _, told = run_and_kill(command, after=draw.uniform(0.2, 1.1))
+        converted += [e["key"] for e in told if e["event"] == "image.converted"]
+        failures = {e["key"] for e in told if e["event"] == "image.failed"}
+        if failures:
+            lines = (out / "failed.jsonl").read_text().splitlines()
+            assert failures <= {json.loads(line)["key"] for line in lines}
+    done = optimizr("run", "--input", library / "in", "--output", out)
+    assert done.returncode == 1
+    converted += [event["key"] for event in named(done.stdout, "image.converted")]
+    assert len(converted) == len(set(converted)), "told as converted, and converted again"
+    assert outputs(out) == outputs(library / "fresh")
+    assert leftovers(out) == []
+    assert {p.name for p in out.iterdir()} == {p.name for p in (library / "fresh").iterdir()}
+    summary = summary_of(out)
+    assert (summary["total_files"], summary["failed_files"]) == (COUNT, 3)
+    assert summary["tree_done_files"] == COUNT - 3
+    assert [line["key"] for line in events((out / "failed.jsonl").read_text())] == [
+        f"broken {number}.png" for number in range(3)
+    ]
+
+
+def test_sigterm_with_a_short_drain_cancels_what_takes_long_and_the_next_run_does_it(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    photo(100, 80).jpegsave(str(tmp_path / "in/0 quick.jpg"))
+    large = photo(9000, 7000, noise=30).jpegsave_buffer(Q=80)
+    for number in range(3):
+        (tmp_path / f"in/{number + 1} large.jpg").write_bytes(large)
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, run), "--limits.drain", "2s", "--effort", "6"],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while json.loads(process.stdout.readline())["event"] != "image.converted":
+        pass
+    process.send_signal(signal.SIGTERM)
+    start = time.monotonic()
+    told = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(60) == 143
+    assert time.monotonic() - start < 30
+    (finished,) = named(told, "run.finished")
+    assert (finished["cause"], finished["abandoned_files"]) == ("SIGTERM", 3)
+    assert summary_of(tmp_path / "out")["abandoned_files"] == 3
+    assert [p.name for p in (tmp_path / "out").glob("*.webp")] == ["0 quick.webp"]
+    done = optimizr(*run, "--effort", "6", "--picture.resize.max-width", "100")
+    assert done.returncode == 0
+    assert len(list((tmp_path / "out").glob("*.webp"))) == 4
+
+
+CRASH = """
+import os, signal
+import optimizr.convert as converter
+_convert = converter.convert
+def convert(data, *rest):
+    if b"kill the process" in data:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return _convert(data, *rest)
+converter.convert = convert
+"""
+
+
+def test_a_picture_that_kills_the_process_ends_as_crashed_and_the_third_run_finishes(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 20)
+    deadly = photo(64, 48).jpegsave_buffer()
+    (tmp_path / "in/deadly.jpg").write_bytes(deadly + b"kill the process")
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook/sitecustomize.py").write_text(CRASH)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        args = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+        return optimizr(*args, PYTHONPATH=f"{tmp_path}/hook")
+
+    for _ in range(2):
+        assert run().returncode == -signal.SIGSEGV
+    for _ in range(2):  # and it stays so: the fourth does not go down either
+        done = run()
+        assert done.returncode == 1
+        (failure,) = named(done.stdout, "image.failed")
+        assert (failure["key"], failure["reason"]) == ("deadly.jpg", "crashed")
+        assert "SIGSEGV" in failure["message"]
+    assert len(list((tmp_path / "out").rglob("*.webp"))) == 20
+    (tmp_path / "in/deadly.jpg").write_bytes(deadly)
+    done = run()
+    assert done.returncode == 0
+    assert [e["key"] for e in named(done.stdout, "image.converted")] == ["deadly.jpg"]
+
+
+TELL = """
+import os
+import optimizr.convert as converter
+_convert = converter.convert
+def convert(data, *rest):
+    with open(os.environ["TOLD"], "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    return _convert(data, *rest)
+converter.convert = convert
+"""
+
+
+def test_a_picture_in_flight_twice_by_chance_is_converted_alone_to_the_same_bytes(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 6)
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert optimizr(*run).returncode == 0
+    before = outputs(tmp_path / "out")
+    key = "picture 5.jpg"
+    webp = tmp_path / "out/picture 5.webp"
+    webp.unlink()
+    own = tmp_path / "out/.optimizr"
+    with closing(sqlite3.connect(own / "ledger.sqlite")) as db, db:
+        row = (key.encode(), webp.name.encode(), 1)
+        db.execute("insert into unfinished values(?,?,?)", row)
+    (own / "in-flight").write_bytes(b"\0".join((key.encode(), webp.name.encode(), b"")))
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook/sitecustomize.py").write_text(TELL)
+    done = optimizr(*run, PYTHONPATH=f"{tmp_path}/hook", TOLD=f"{tmp_path}/told")
+    assert [e["key"] for e in named(done.stdout, "image.converted")] == [key]
+    assert outputs(tmp_path / "out") == before
+    pid = int((tmp_path / "told").read_text())
+    assert pid != named(done.stdout, "run.started")[0]["pid"]
