@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -75,6 +76,29 @@ def test_an_output_that_goes_between_writing_and_renaming_is_not_made_anew(
         assert caught.value.cause == "output_gone"
         assert not (tmp_path / "out").exists()
         (tmp_path / "away").rename(tmp_path / "out")
+
+
+@pytest.mark.parametrize("times", [2, 9])
+def test_a_write_that_fails_in_passing_is_done_again_from_its_beginning(
+    tmp_path: Path, times: int
+) -> None:
+    failures = [OSError(errno.EIO, "Input/output error")] * times
+
+    def sync(file: int) -> None:
+        if failures:
+            os.ftruncate(file, 0)  # what a disk may keep of a write that failed
+            raise failures.pop()
+
+    store = LocalStore(str(tmp_path / "out"), sync=sync)
+    store.prepare()
+    if times == 2:
+        store.put(b"a.webp", b"data")
+        assert store.get(b"a.webp")[0] == b"data"
+        return
+    with pytest.raises(EnvironmentStop) as caught:
+        store.put(b"a.webp", b"data")
+    assert caught.value.cause == "output_io_error"
+    assert not (tmp_path / "out/a.webp").exists()
 
 
 def test_the_next_start_sweeps_what_a_killed_run_left(tmp_path: Path) -> None:

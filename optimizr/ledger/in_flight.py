@@ -54,12 +54,9 @@ class InFlight:
         return notes
 
     def begin(self, key: bytes, output: bytes) -> None:
-        """Note a picture. Raises EnvironmentStop."""
+        """Note a picture, or that another output is being written. Raises EnvironmentStop."""
         with self._lock:
-            if not self._free:
-                self._free.append(self._size)
-                self._size += 1
-            slot = self._free.pop()
+            slot = self._slots[key][0] if key in self._slots else self._free_slot()
             self._slots[key] = slot, output
         self._write(slot, b"\0".join((key, output, b"")))
 
@@ -87,6 +84,12 @@ class InFlight:
     def close(self) -> None:
         """Close the file; what is noted stays."""
         os.close(self._file)
+
+    def _free_slot(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self._size += 1
+        return self._size - 1
 
     def _write(self, slot: int, record: bytes) -> None:
         try:

@@ -124,7 +124,7 @@ class Lock:
         while (self._now_ns() - last) / 1e9 < self._stale_seconds:
             time.sleep(min(_POLL_SECONDS, self._stale_seconds / 10))
             if os.fstat(self._file).st_mtime_ns != last or self._read() != holder:
-                raise self._held(self._read())
+                raise self._held(self._read() or holder)
 
     def _now_ns(self) -> int:
         """Tell the time by the file system's clock, which may be another machine's."""

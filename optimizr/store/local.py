@@ -75,11 +75,11 @@ class LocalStore:
         """
         try:
             os.makedirs(self._tmp, exist_ok=True)
-            if not os.access(self._root, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             probe = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
             write(probe, b"", each_file)
             os.unlink(probe)
+            if not os.access(self._root, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             root = keys.to_text(self._root)
             if error.errno in WORLD_ERRORS:
