@@ -7,9 +7,8 @@ environment, then flags.
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,8 +18,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -30,7 +29,7 @@ from pydantic_settings import (
 )
 
 from optimizr.redaction import redact
-from optimizr.units import Duration, Size
+from optimizr.units import Duration, MaxFailed, Size
 
 ENV_PREFIX = "OPTIMIZR_"
 ENV_DELIMITER = "__"
@@ -98,33 +97,6 @@ class WebpSettings(Section):
     """Convert to YUV more exactly: sharper coloured edges, more CPU."""
     exact: bool = False
     """Keep the colours of pixels that are wholly transparent."""
-
-
-_PERCENTAGE = re.compile(r"(100(\.0+)?|\d{1,2}(\.\d+)?)%", re.ASCII)
-
-
-def _check_max_failed(value: int | str) -> int | str:
-    text = str(value).strip()
-    if text.isdecimal():
-        return int(text)
-    if not _PERCENTAGE.fullmatch(text):
-        raise ValueError("a count of 0 or more, or a percentage such as 1%")
-    return text
-
-
-MaxFailed = Annotated[
-    int | str,
-    AfterValidator(_check_max_failed),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": f"^(\\d+|{_PERCENTAGE.pattern})$"},
-            ]
-        }
-    ),
-]
-"""A count, or a percentage such as `1%`."""
 
 
 def _split(value: object) -> object:
@@ -215,6 +187,26 @@ class StoreSettings(Section):
     disks like; `none` leaves it to the system: after a power cut outputs may be torn."""
 
 
+class ShardSettings(Section):
+    """Which part of the pictures this run does; the shards of one `count` share an output."""
+
+    index: int = Field(default=0, ge=0)
+    """This run's place among the shards, from 0."""
+    count: int = Field(default=1, ge=1)
+    """How many runs share the pictures; a hash of its key says whose each is."""
+
+    @model_validator(mode="after")
+    def _check_index(self) -> Self:
+        if self.index >= self.count:
+            raise ValueError(f"an index below the count of {self.count}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Of this shard's files, as `3-of-10`; empty if there is but one."""
+        return f"{self.index}-of-{self.count}" if self.count > 1 else ""
+
+
 class MonitorSettings(Section):
     """How closely the process watches itself."""
 
@@ -268,6 +260,7 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
+    shard: ShardSettings = ShardSettings()
     monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()
 

@@ -13,9 +13,11 @@ from optimizr.errors import ConfigError
 from optimizr.redaction import redact_url
 from optimizr.source import Source
 from optimizr.source.retry import FailedList, Retry
+from optimizr.source.shard import Shard
 from optimizr.source.tree import Tree
 from optimizr.store.local import LocalStore
 from optimizr.store.sync import by_name
+from optimizr.store.walk import OWN_FOLDER
 
 
 def open_input(settings: Settings) -> tuple[LocalStore, Source]:
@@ -44,7 +46,7 @@ def _open_list(settings: Settings, path: str) -> tuple[LocalStore, Source]:
     folder = os.fsdecode(failed.root or os.path.dirname(os.path.abspath(os.fsencode(path))))
     _check_readable(folder)
     store = _open_source(settings, folder)
-    return store, Retry(failed, _tree(settings, store), store)
+    return store, Retry(failed, _tree(settings, store), store, _shard(settings))
 
 
 def _open_source(settings: Settings, folder: str) -> LocalStore:
@@ -60,7 +62,12 @@ def _tree(settings: Settings, store: LocalStore, only: bytes | None = None) -> T
         settings.picture.formats,
         copies=settings.policy.if_larger == "copy",
         only=only,
+        shard=_shard(settings),
     )
+
+
+def _shard(settings: Settings) -> Shard:
+    return Shard(settings.shard.index, settings.shard.count)
 
 
 def _check_readable(path: str) -> None:
@@ -83,7 +90,8 @@ def open_output(settings: Settings) -> LocalStore:
         raise ConfigError(
             f"output: expected a directory, got {path!r}, which is a file; name another"
         )
-    return LocalStore(path, sync=by_name(settings.store.fsync))
+    own = os.path.join(OWN_FOLDER, os.fsencode(settings.shard.name)).rstrip(b"/")
+    return LocalStore(path, own=own, sync=by_name(settings.store.fsync))
 
 
 def open_dead_letters(

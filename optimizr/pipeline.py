@@ -23,6 +23,7 @@ from optimizr.job import Hooks, Job
 from optimizr.ledger.failures import Failures
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.ledger.others import absorb
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
@@ -31,6 +32,7 @@ from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.local import LocalStore
+from optimizr.store.walk import OWN_FOLDER
 from optimizr.summary import Summary
 
 SUMMARY_NAME = b"summary.json"
@@ -61,9 +63,10 @@ def run(
     with (
         Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
         Ledger(output.own, settings, convert.version(), force, lock.died) as ledger,
-        Failures(output.path(FAILURES_NAME), os.path.join(output.own, FAILURES_NAME)) as failures,
+        Failures(output.path(_named(FAILURES_NAME, settings)), output.own) as failures,
     ):
         output.sweep()
+        absorb(ledger, output.path(OWN_FOLDER), settings, source.shard.has)
         failures.rewrite(ledger.failures())
         resume = Resume(source, ledger, output, settings.policy.overwrite, force)
         hooks = Hooks(ledger.in_flight.begin, resume.may_write, failing)
@@ -86,7 +89,8 @@ def run(
                 pool.join(_CANCEL_SECONDS)
             record(monitor.sample())
             _settle(ledger, failures, store, source, record, stop)
-            _finish(record, output, _finished(settings, record.summary, stop, pool.in_flight))
+            finished = _finished(settings, record.summary, stop, pool.in_flight)
+            _finish(record, output, settings, finished)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return record.summary
@@ -200,11 +204,20 @@ def _settle(
         stop.halt(error)
 
 
-def _finish(record: Recorder, output: LocalStore, finished: RunFinished) -> None:
+def _named(name: bytes, settings: Settings) -> bytes:
+    """Name a file of this run's in the output: each shard has its own, as summary-3-of-10.json."""
+    stem, extension = os.path.splitext(name)
+    shard = os.fsencode(settings.shard.name)
+    return b"-".join((stem, shard)) + extension if shard else name
+
+
+def _finish(
+    record: Recorder, output: LocalStore, settings: Settings, finished: RunFinished
+) -> None:
     """Write the reports, then tell that the run has finished: what is told has happened."""
     event, summary = record.fold(finished)
     try:
-        output.put(SUMMARY_NAME, report.to_json(summary).encode())
+        output.put(_named(SUMMARY_NAME, settings), report.to_json(summary).encode())
     except (EnvironmentStop, PictureError) as error:
         cause = error.cause if isinstance(error, EnvironmentStop) else "report_lost"
         event, summary = record.fold(

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from optimizr import endpoints
-from optimizr.config import Settings
+from optimizr.config import Settings, ShardSettings
 from optimizr.errors import ConfigError, PictureError, Reason
-from optimizr.ledger.ledger import LEDGER_NAME, Ledger
+from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.ledger.others import absorb, has_any
 from optimizr.pool import Stop
 from optimizr.store import Store
 
@@ -35,13 +36,14 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
     Raises ConfigError if the input has no picture at all, as when its volume is not mounted, if
     there is no ledger, or if a run is at work; EnvironmentStop if the world cannot go on.
     """
+    settings = settings.model_copy(update={"shard": ShardSettings()})  # what all of them made
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
     if not source.is_whole:
         raise ConfigError(
             f"input: expected the directory that the outputs were made from, got {settings.input!r}"
         )
-    if not os.path.exists(os.path.join(output.own, LEDGER_NAME)):
+    if not has_any(output.own):
         raise ConfigError(
             f"output: expected a ledger in {settings.output!r}, got none; no run has been here"
         )
@@ -54,6 +56,7 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
         Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
         Ledger(output.own, settings, encoder="", died=lock.died) as ledger,
     ):
+        absorb(ledger, output.own, settings, source.shard.has)
         for made, key, size in ledger.outputs():
             if stop.requested:
                 return

@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them, for settings; and as people read them, for reports."""
+"""Sizes, durations and counts as people write them in settings and read them in reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ByteSize, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ByteSize, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII)
@@ -70,6 +70,33 @@ Duration = Annotated[
     ),
 ]
 """A time: `30s`, `5m`, `1h30m`, or a number of seconds."""
+
+
+_PERCENTAGE = re.compile(r"(100(\.0+)?|\d{1,2}(\.\d+)?)%", re.ASCII)
+
+
+def _check_max_failed(value: int | str) -> int | str:
+    text = str(value).strip()
+    if text.isdecimal():
+        return int(text)
+    if not _PERCENTAGE.fullmatch(text):
+        raise ValueError("a count of 0 or more, or a percentage such as 1%")
+    return text
+
+
+MaxFailed = Annotated[
+    int | str,
+    AfterValidator(_check_max_failed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": f"^(\\d+|{_PERCENTAGE.pattern})$"},
+            ]
+        }
+    ),
+]
+"""A count, or a percentage such as `1%`."""
 
 
 def format_size(count: float) -> str:

@@ -41,14 +41,16 @@ create table items(
     output_bytes integer not null,
     outcome text not null,  -- 'converted', or the reason of a skip or failure
     attempts integer not null,  -- of a failure
-    failure text  -- its line of failed.jsonl
+    failure text,  -- its line of failed.jsonl
+    at_us integer not null  -- microseconds since 1970
 ) without rowid;
 create index failures on items(key) where failure is not null;
 create table outputs(
     -- each file in the output that is ours
     output blob primary key,
     key blob not null,
-    size integer not null
+    size integer not null,
+    at_us integer not null
 ) without rowid;
 create table unfinished(
     -- what killed runs were at, and how many runs on end
@@ -61,6 +63,11 @@ create table claims(
     start_ns integer not null,
     end_ns integer not null
 );
+create table absorbed(
+    -- ledgers of other shards whose rows are in this one, and how they were then
+    folder blob primary key,
+    stamp text not null
+) without rowid;
 """
 
 _BUSY = 5
@@ -128,7 +135,9 @@ def _open(path: bytes) -> sqlite3.Connection:
             raise _unusable(path, f"one {whose}")
         db.execute("pragma journal_mode=wal")
         db.execute("pragma synchronous=normal")
-        db.execute("select 1 from items, outputs, makings, unfinished, claims limit 1").fetchall()
+        db.execute(
+            "select 1 from items, outputs, makings, unfinished, claims, absorbed limit 1"
+        ).fetchall()
     except BaseException:
         db.close()
         raise

@@ -40,10 +40,10 @@ def to_line(event: ImageFailed) -> str:
 class Failures:
     """The file, for the length of a `with` block."""
 
-    def __init__(self, path: bytes, tmp: bytes) -> None:
-        """`tmp` is a name on the same file system, for the while that the file is written anew."""
+    def __init__(self, path: bytes, folder: bytes) -> None:
+        """`folder` is where the file is written before it takes the place of the old one."""
         self._path = path
-        self._tmp = tmp
+        self._tmp = os.path.join(folder, b"failed.jsonl")
         self._file: FileIO | None = None
 
     def __enter__(self) -> Self:

@@ -82,8 +82,10 @@ class InFlight:
             raise _lost(error) from None
 
     def close(self) -> None:
-        """Close the file; what is noted stays."""
-        os.close(self._file)
+        """Close the file; what is noted stays. Who begins or ends later gets EnvironmentStop."""
+        with self._lock:
+            os.close(self._file)
+            self._file = -1
 
     def _free_slot(self) -> int:
         if self._free:
@@ -93,7 +95,8 @@ class InFlight:
 
     def _write(self, slot: int, record: bytes) -> None:
         try:
-            os.pwrite(self._file, record, slot * _SLOT)
+            with self._lock:
+                os.pwrite(self._file, record, slot * _SLOT)
         except OSError as error:
             raise _lost(error) from None
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -17,23 +18,11 @@ from optimizr.keys import from_text
 from optimizr.ledger.database import open_database, stop_of, translated
 from optimizr.ledger.in_flight import InFlight
 from optimizr.ledger.makings import Makings
+from optimizr.ledger.unfinished import FOR_EVER, Unfinished
 from optimizr.source import Item
 
 LEDGER_NAME = b"ledger.sqlite"
 IN_FLIGHT_NAME = b"in-flight"
-
-_CRASHES = 2
-"""Runs on end that a picture may be in flight at the end of; then it is tried alone."""
-
-
-_END_OF_TIME = 2**63 - 1
-
-
-class _Unfinished(NamedTuple):
-    """What killed runs were at."""
-
-    output: bytes
-    runs: int
 
 
 class Known(NamedTuple):
@@ -69,24 +58,22 @@ class Ledger:
         """
         self._path = os.path.join(folder, LEDGER_NAME)
         self._force = force
-        self._look_only = look_only
         self._lock = threading.Lock()
         self._db, anew = open_database(self._path, anew=force and not look_only)
         with translated(self._path):
-            if anew:  # nobody knows what is ours, and all is asked to be redone
-                died = (0, _END_OF_TIME)
             self._makings = Makings(self._db, settings, encoder)
-            self._claims = self._enter_claims(died)
+            if anew:  # nobody knows what is ours, and all is asked to be redone
+                died = FOR_EVER
             self.in_flight = InFlight(os.path.join(folder, IN_FLIGHT_NAME))
-            self._unfinished = self._take_up_unfinished()
+            self._unfinished = Unfinished(self._db, self.in_flight, look_only)
+            self._unfinished.take_up(died)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._look_only:
-            with contextlib.suppress(EnvironmentStop):  # then the notes stay where they are
-                self._keep_unfinished()
+        with contextlib.suppress(EnvironmentStop, sqlite3.Error):  # the notes stay where they are
+            self._unfinished.keep()
         self.in_flight.close()
         with translated(self._path):
             self._db.close()
@@ -110,14 +97,11 @@ class Ledger:
         row = self._one("select size from outputs where output = ?", output)
         if row is not None and (self._force or row[0] == size):
             return True
-        if any(start <= mtime_ns <= end for start, end in self._claims):
-            return True
-        return any(left.output == output for left in self._unfinished.values())
+        return self._unfinished.made(output, mtime_ns)
 
     def must_be_alone(self, key: bytes, known: Known | None, version: str) -> bool:
         """Tell whether converting a picture might take the process down."""
-        left = self._unfinished.get(key)
-        if left is not None and left.runs >= _CRASHES:
+        if self._unfinished.has_crashed(key):
             return True
         return known is not None and known.outcome == "crashed" and known.version == version
 
@@ -136,18 +120,25 @@ class Ledger:
         output = None if isinstance(event, ImageFailed) else event.output
         made = None if output is None else from_text(output)
         size = _output_bytes(event)
+        now = time.time_ns() // 1000
         row = (
             *(item.key, item.version, self._making_of(event), made, item.size, size),
-            *(_outcome(event), event.attempts if isinstance(event, ImageFailed) else 0, failure),
+            *(
+                _outcome(event),
+                event.attempts if isinstance(event, ImageFailed) else 0,
+                failure,
+                now,
+            ),
         )
         with self._transaction() as db:
-            db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?)", row)
+            db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?,?)", row)
             if not isinstance(event, ImageFailed) and made != item.output:
                 db.execute("delete from outputs where output = ?", (item.output,))
             if made is not None:
-                db.execute("insert or replace into outputs values(?,?,?)", (made, item.key, size))
-            if item.key in self._unfinished:
-                db.execute("delete from unfinished where key = ?", (item.key,))
+                db.execute(
+                    "insert or replace into outputs values(?,?,?,?)", (made, item.key, size, now)
+                )
+            self._unfinished.settle(item.key)
         self.in_flight.end(item.key)
 
     def failures(self) -> Iterator[str]:
@@ -167,6 +158,32 @@ class Ledger:
                 return
             yield from rows
             after = rows[-1][0]
+
+    def has_absorbed(self, folder: bytes, stamp: str) -> bool:
+        """Tell whether another ledger's rows have been taken over as they are by `stamp`."""
+        row = self._one("select stamp from absorbed where folder = ?", os.path.basename(folder))
+        return row is not None and row[0] == stamp
+
+    def note_absorbed(self, folder: bytes, stamp: str) -> None:
+        """Note that another ledger's rows have been taken over."""
+        with self._transaction() as db:
+            row = (os.path.basename(folder), stamp)
+            db.execute("insert or replace into absorbed values(?,?)", row)
+
+    @contextmanager
+    def attached(self, path: bytes) -> Iterator[sqlite3.Connection]:
+        """Give the database with another ledger attached to it as `other`, in a transaction."""
+        with self._lock, translated(self._path):
+            self._db.execute("attach ? as other", (os.fsdecode(path),))
+        try:
+            with self._transaction() as db:
+                yield db
+        finally:
+            with self._lock, translated(self._path):
+                self._db.execute("detach other")
+        with translated(self._path):
+            self._unfinished.read()
+            self._makings.read()
 
     def outputs(self) -> Iterator[tuple[bytes, bytes, int]]:
         """Yield each output that is ours: its key, its picture's key, its size when it was made."""
@@ -218,46 +235,6 @@ class Ledger:
                 return self._db.execute(query, values).fetchone()
         except sqlite3.Error as error:
             raise stop_of(self._path, error) from None
-
-    def _enter_claims(self, died: tuple[int, int] | None) -> list[tuple[int, int]]:
-        with self._transaction() as db:
-            claims = db.execute("select start_ns, end_ns from claims").fetchall()
-            if died is not None and not self._look_only:
-                db.execute("insert into claims values(?,?)", died)
-        return claims if died is None else [*claims, died]
-
-    def _take_up_unfinished(self) -> dict[bytes, _Unfinished]:
-        """Move the notes of killed runs into the ledger, and count who was in flight on end."""
-        found = dict(self.in_flight.left_behind())
-        with self._transaction() as db:
-            before = {
-                key: _Unfinished(output, runs)
-                for key, output, runs in db.execute("select key, output, runs from unfinished")
-            }
-            left = {key: was._replace(runs=0) for key, was in before.items() if key not in found}
-            for key, output in found.items():
-                runs = before[key].runs if key in before else 0
-                left[key] = _Unfinished(output, runs + 1)
-            if not self._look_only:
-                self._write_unfinished(db, left)
-        if not self._look_only:
-            self.in_flight.clear()
-        return left
-
-    def _keep_unfinished(self) -> None:
-        """Keep what is left undone in an orderly end: its outputs are ours, nothing has crashed."""
-        left = {key: _Unfinished(output, 0) for key, output in self.in_flight.noted()}
-        if left:
-            with self._transaction() as db:
-                self._write_unfinished(db, left)
-        self.in_flight.clear()
-
-    @staticmethod
-    def _write_unfinished(db: sqlite3.Connection, left: dict[bytes, _Unfinished]) -> None:
-        db.executemany(
-            "insert or replace into unfinished values(?,?,?)",
-            [(key, output, runs) for key, (output, runs) in left.items()],
-        )
 
     def _making_of(self, event: ImageConverted | ImageSkipped | ImageFailed) -> int:
         smaller = isinstance(event, ImageConverted) and event.output_bytes < event.input_bytes

@@ -44,10 +44,21 @@ class Holder:
     boot: str
     since: str
     """RFC 3339, UTC."""
+    purpose: str
+    """`run`, or `read` for somebody who is done in a moment."""
     token: str
     """Tells apart two holders that have all else in common."""
     since_ns: int = 0
     """The same by the clock of the file system, which stamps the files too."""
+
+
+class Held(ConfigError):  # noqa: N818 - a fact; who asked decides what to do
+    """Somebody else has the lock."""
+
+    def __init__(self, message: str, reads: bool) -> None:
+        super().__init__(message)
+        self.reads = reads
+        """Whether they will be done in a moment."""
 
 
 class Lock:
@@ -59,12 +70,14 @@ class Lock:
         on_lost: Callable[[EnvironmentStop], None],
         beat_seconds: float = BEAT_SECONDS,
         stale_seconds: float = STALE_SECONDS,
+        purpose: str = "run",
     ) -> None:
         """`on_lost` is called, in another thread, should somebody else take the lock over."""
         self._path = path
         self._on_lost = on_lost
         self._beat_seconds = beat_seconds
         self._stale_seconds = stale_seconds
+        self._purpose = purpose
         self._ended = threading.Event()
         self._beat = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self.died: tuple[int, int] | None = None
@@ -72,7 +85,7 @@ class Lock:
         machine has died since; None if nobody's has."""
 
     def __enter__(self) -> Self:
-        """Take the lock. Raises ConfigError if it is held, EnvironmentStop if it cannot be had."""
+        """Take the lock. Raises Held if it is held, EnvironmentStop if it cannot be had."""
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -112,6 +125,7 @@ class Lock:
             socket.gethostname(),
             _boot(),
             datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            self._purpose,
             secrets.token_hex(8),
             self._now_ns(),
         )
@@ -153,13 +167,14 @@ class Lock:
     def _write(self) -> None:
         os.pwrite(self._file, json.dumps(asdict(self._me)).encode(), 0)
 
-    def _held(self, holder: Holder | None) -> ConfigError:
+    def _held(self, holder: Holder | None) -> Held:
         who = "another run"
         if holder is not None:
             who = f"pid {holder.pid} on {holder.host}, since {holder.since}"
-        return ConfigError(
+        return Held(
             f"output: expected nobody else at work on {to_text(os.path.dirname(self._path))!r}, "
-            f"got {who}; wait for it to end, or name another output"
+            f"got {who}; wait for it to end, or name another output",
+            reads=holder is not None and holder.purpose == "read",
         )
 
 

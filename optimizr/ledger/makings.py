@@ -21,7 +21,7 @@ class Makings:
         self._name = fingerprint(self._settings)
         self._if_larger = settings.policy.if_larger
         self._encoder = encoder
-        self._read()
+        self.read()
 
     def are_same(self, number: int) -> bool:
         """Tell whether a row is of the same settings as this run's, whatever the encoder."""
@@ -36,13 +36,15 @@ class Makings:
         policy = "" if smaller else self._if_larger
         if policy not in self._own:
             self._db.execute(
-                "insert into makings(fingerprint, if_larger, encoder, settings) values(?,?,?,?)",
+                "insert or ignore into makings(fingerprint, if_larger, encoder, settings) "
+                "values(?,?,?,?)",
                 (self._name, policy, self._encoder, self._settings),
             )
-            self._read()
+            self.read()
         return self._own[policy]
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read the rows of this run's settings."""
         rows = self._db.execute(
             "select id, if_larger, encoder from makings "
             "where fingerprint = ? and if_larger in ('', ?)",

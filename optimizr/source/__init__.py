@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from optimizr.errors import PictureError
+from optimizr.source.shard import Shard
 
 
 class Item(NamedTuple):
@@ -29,6 +30,10 @@ class Item(NamedTuple):
 
 class Source(Protocol):
     """Where items come from. Used by one thread at a time."""
+
+    @property
+    def shard(self) -> Shard:
+        """Which part of them comes by."""
 
     @property
     def is_whole(self) -> bool:

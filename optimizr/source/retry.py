@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 from optimizr.errors import ConfigError, PictureError, Reason, Stage
 from optimizr.keys import from_text
 from optimizr.source import Item
+from optimizr.source.shard import WHOLE, Shard
 from optimizr.source.tree import Tree
 from optimizr.store import Store
 
@@ -77,10 +78,11 @@ class Retry:
 
     is_whole = False
 
-    def __init__(self, failed: FailedList, tree: Tree, store: Store) -> None:
+    def __init__(self, failed: FailedList, tree: Tree, store: Store, shard: Shard = WHOLE) -> None:
         self._failed = failed
         self._tree = tree
         self._store = store
+        self.shard = shard
 
     @property
     def ignored(self) -> int:
@@ -91,10 +93,11 @@ class Retry:
         """Look each up in its folder; a folder that failed is walked."""
         for line in self._failed.lines():
             if line.key is None:
-                yield self._unusable(line)
+                if self.shard.has(self._failed.name(line.number)):
+                    yield self._unusable(line)
             elif self._store.is_folder(line.key):
                 yield from self._tree.below(line.key)
-            else:
+            elif self.shard.has(line.key):
                 yield self._tree.item(line.key)
 
     def count(self) -> int:

@@ -8,6 +8,7 @@ from optimizr.config import Naming
 from optimizr.errors import PictureError
 from optimizr.source import Item
 from optimizr.source.names import OutputNames, extensions, is_picture
+from optimizr.source.shard import WHOLE, Shard
 from optimizr.store import Folder, Store
 
 
@@ -21,13 +22,18 @@ class Tree:
         formats: Iterable[str],
         copies: bool = False,
         only: bytes | None = None,
+        shard: Shard = WHOLE,
     ) -> None:
-        """With `only`, the tree holds the one file of that name and nothing else."""
+        """With `only`, the tree holds the one file of that name and nothing else.
+
+        Of a `shard` only the items come by; names are those of the whole tree all the same.
+        """
         self._store = store
         self._naming = naming
         self._endings = extensions(formats)
         self._copies = copies
         self._only = only
+        self.shard = shard
         self.ignored = 0
         """Entries passed over so far: not pictures by name, or links that are not followed."""
         self._names: tuple[bytes, OutputNames] | None = None
@@ -59,7 +65,7 @@ class Tree:
 
     def count(self) -> int:
         """Count the pictures by name alone: a walk without asking for any file."""
-        return sum(len(self._pictures(folder)) for folder in self._folders())
+        return sum(len(self._own(folder, self._pictures(folder))) for folder in self._folders())
 
     def _folders(self) -> Iterator[Folder]:
         if self._only is not None:
@@ -67,14 +73,21 @@ class Tree:
         return self._store.folders()
 
     def _items(self, folder: Folder) -> Iterator[Item]:
-        if folder.problem is not None:
-            yield Item(folder.key, b"", problem=folder.problem)
         pictures = self._pictures(folder)
-        self.ignored += folder.ignored + len(folder.names) - len(pictures)
+        if self.shard.has(folder.key):  # what concerns the folder is told by one shard
+            if folder.problem is not None:
+                yield Item(folder.key, b"", problem=folder.problem)
+            self.ignored += folder.ignored + len(folder.names) - len(pictures)
         prefix = folder.key + b"/" if folder.key else b""
         outputs = self._outputs(folder, pictures)
-        for name in pictures:
+        for name in self._own(folder, pictures):
             yield self._item(prefix + name, prefix + outputs.of(name))
+
+    def _own(self, folder: Folder, pictures: list[bytes]) -> list[bytes]:
+        if self.shard.count == 1:
+            return pictures
+        prefix = folder.key + b"/" if folder.key else b""
+        return [name for name in pictures if self.shard.has(prefix + name)]
 
     def _outputs(self, folder: Folder, pictures: list[bytes]) -> OutputNames:
         prefix = folder.key + b"/" if folder.key else b""
