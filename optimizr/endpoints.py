@@ -5,6 +5,7 @@ The one place that knows every backend; the stages know only their protocols.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from optimizr.config import Settings
@@ -104,16 +105,20 @@ def open_dead_letters(
     if settings.dead_letter is None:
         return None
     path = _local("dead_letter", settings.dead_letter)
-    if os.path.realpath(path) == os.path.realpath(settings.input):
-        raise ConfigError(
-            f"dead_letter: expected another directory than the input, got {path!r}; name another"
-        )
+    for taken, whose in ((source.path(b""), "input"), (output.path(b""), "output")):
+        if os.path.realpath(os.fsencode(path)) == os.path.realpath(taken):
+            raise ConfigError(
+                f"dead_letter: expected another directory than the {whose}, got {path!r}; "
+                "name another"
+            )
     try:
         os.makedirs(path, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise ConfigError(
-            f"dead_letter: expected a directory that can be made, got {path!r} ({error.strerror}); "
-            "name another"
+            f"dead_letter: expected a directory that can be written to, got {path!r} "
+            f"({error.strerror}); name another"
         ) from None
     # What a killed run leaves half written is swept where the output's temporary files are.
     return DeadLetters(source, LocalStore(path, own=output.own))

@@ -97,6 +97,7 @@ class Job:
         self._refuse_early(item)
         with self._reserve(self._limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
+            self._check_wanted()
             self._hooks.decoding(item.key, item.output)
             with self._made(item, data, watch) as (header, made):
                 skipped = self._not_worth_it(item, data, header, made, watch)
@@ -128,10 +129,13 @@ class Job:
             yield header, made
 
     def _put(self, key: bytes, data: bytes, watch: Stopwatch) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled
+        self._check_wanted()
         with watch.lap(Stage.STORE):
             self._output.put(key, data)
+
+    def _check_wanted(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
 
     @contextmanager
     def _watched(self, item: Item, watch: Stopwatch) -> Iterator[None]:
@@ -190,7 +194,8 @@ class Job:
     def _copy(self, item: Item, data: bytes, watch: Stopwatch) -> ImageSkipped:
         """Put the original under its own name, unless that is where it is."""
         copied = None
-        if self._output.full_path(item.key) != self._source.full_path(item.key):
+        there = self._output.identity(item.key)
+        if there is None or there != self._source.identity(item.key):
             if not self._hooks.may_write(item.key):
                 return _skipped(item, len(data), "output_exists", item.key)
             self._hooks.decoding(item.key, item.key)

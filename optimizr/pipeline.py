@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from optimizr import convert, endpoints, report
 from optimizr._version import __version__
@@ -20,6 +21,7 @@ from optimizr.events import (
     RunStarted,
 )
 from optimizr.job import Hooks, Job
+from optimizr.keys import from_text
 from optimizr.ledger.failures import Failures
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
@@ -59,15 +61,20 @@ def run(
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
     output.prepare()
+    failures_name = _named(FAILURES_NAME, settings)
     failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
     with (
-        Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
-        Ledger(output.own, settings, convert.version(), force, lock.died) as ledger,
-        Failures(output.path(_named(FAILURES_NAME, settings)), output.own) as failures,
+        _locked(output, stop) as lock,
+        Ledger(
+            output.own, settings, convert.version(), force, lock.died, check=lock.check
+        ) as ledger,
+        Failures(output.path(failures_name), partial(output.put_chunks, failures_name)) as failures,
     ):
         output.sweep()
         absorb(ledger, output.path(OWN_FOLDER), settings, source.shard.has)
-        failures.rewrite(ledger.failures())
+        # A list that the ledger knows nothing of is left alone: it may be the input.
+        if next(ledger.failures(), None) is not None:
+            failures.rewrite(ledger.failures)
         resume = Resume(source, ledger, output, settings.policy.overwrite, force)
         hooks = Hooks(ledger.in_flight.begin, resume.may_write, failing)
         job = Job(store, output, settings, limits, hooks)
@@ -90,10 +97,15 @@ def run(
             record(monitor.sample())
             _settle(ledger, failures, store, source, record, stop)
             finished = _finished(settings, record.summary, stop, pool.in_flight)
-            _finish(record, output, settings, finished)
+            _finish(record, output, settings, finished, lock)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return record.summary
+
+
+def _locked(output: LocalStore, stop: Stop) -> Lock:
+    path = os.path.join(output.own, LOCK_NAME)
+    return Lock(path, stop.halt, is_stopped=lambda: stop.requested)
 
 
 _CANCEL_SECONDS = 2.0
@@ -188,19 +200,25 @@ def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) 
 def _settle(
     ledger: Ledger, failures: Failures, store: Store, source: Source, record: Recorder, stop: Stop
 ) -> None:
-    """Bring failed.jsonl up to date; after a whole tree, forget what is there no more."""
+    """Bring failed.jsonl up to date: forget what has come by and is not wrong any more."""
 
-    def is_gone(key: bytes, line: str) -> bool:
+    def is_over(key: bytes, line: str) -> bool:
         failure = json.loads(line)
-        is_old: bool = failure["run_id"] != record.run_id
-        return is_old and failure["source"] == store.full_path(key)
+        if failure["run_id"] == record.run_id or not source.covers(key):
+            return False
+        is_here = failure["source"] == store.full_path(key)
+        return is_here or not os.path.lexists(from_text(failure["source"]))
 
+    # An input that is not mounted is empty, or cannot be listed: it says nothing of its pictures.
+    told = record.summary
+    is_sound = told.total_files > 0 and Reason.FOLDER_UNREADABLE not in told.failures_by_reason
     try:
-        if source.is_whole and not stop.requested:
-            ledger.forget_failures(is_gone)
-            ledger.forget_claims()
-        failures.rewrite(ledger.failures())
-    except EnvironmentStop as error:
+        if is_sound and not stop.requested:
+            ledger.forget_failures(is_over)
+            if source.is_whole:
+                ledger.forget_unfinished()
+        failures.rewrite(ledger.failures)
+    except (EnvironmentStop, PictureError) as error:
         stop.halt(error)
 
 
@@ -212,11 +230,12 @@ def _named(name: bytes, settings: Settings) -> bytes:
 
 
 def _finish(
-    record: Recorder, output: LocalStore, settings: Settings, finished: RunFinished
+    record: Recorder, output: LocalStore, settings: Settings, finished: RunFinished, lock: Lock
 ) -> None:
     """Write the reports, then tell that the run has finished: what is told has happened."""
     event, summary = record.fold(finished)
     try:
+        lock.check()  # else the summary is another run's to write
         output.put(_named(SUMMARY_NAME, settings), report.to_json(summary).encode())
     except (EnvironmentStop, PictureError) as error:
         cause = error.cause if isinstance(error, EnvironmentStop) else "report_lost"

@@ -19,6 +19,7 @@ from optimizr.events import (
 from optimizr.job import Job
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import LEDGER_NAME, Ledger
+from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
@@ -41,6 +42,9 @@ class Nowhere:
     def remove(self, key: bytes) -> None:
         """Remove nothing."""
 
+    def identity(self, key: bytes) -> None:
+        """Find nothing."""
+
     def full_path(self, key: bytes) -> str:
         """Name a place that no source is at."""
         return f"nowhere:{to_text(key)}"
@@ -56,7 +60,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
-    with _looking(settings, output, force) as ledger:
+    with _looking(settings, output, force, stop) as ledger:
         overwrite = settings.policy.overwrite
         resume = source if ledger is None else Resume(source, ledger, output, overwrite, force)
         drawn = _draw(resume, stop)
@@ -87,12 +91,18 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
 
 
 @contextmanager
-def _looking(settings: Settings, output: LocalStore, force: bool) -> Iterator[Ledger | None]:
+def _looking(
+    settings: Settings, output: LocalStore, force: bool, stop: Stop
+) -> Iterator[Ledger | None]:
     """Give the output's ledger to look at, if it has one."""
     if not os.path.exists(os.path.join(output.own, LEDGER_NAME)):
         yield None
         return
-    with Ledger(output.own, settings, encoder="", force=force, look_only=True) as ledger:
+    lock = os.path.join(output.own, LOCK_NAME)
+    with (
+        Lock(lock, stop.halt, purpose="read", is_stopped=lambda: stop.requested) as held,
+        Ledger(output.own, settings, "", force, held.died, look_only=True) as ledger,
+    ):
         yield ledger
 
 

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 from optimizr import endpoints
 from optimizr.config import Settings, ShardSettings
-from optimizr.errors import ConfigError, PictureError, Reason
+from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.others import absorb, has_any
 from optimizr.pool import Stop
-from optimizr.store import Store
+from optimizr.source import Source
+from optimizr.store import Standing, Store
+from optimizr.store.local import LocalStore
 
 
 class Orphan(NamedTuple):
@@ -27,7 +29,7 @@ class Orphan(NamedTuple):
     size: int
     """Bytes."""
     is_ours: bool
-    """False if somebody has written to it since; then it is left alone."""
+    """False if somebody has written to it since, or it cannot be removed; it is left alone then."""
 
 
 def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
@@ -39,6 +41,35 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
     settings = settings.model_copy(update={"shard": ShardSettings()})  # what all of them made
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
+    _check(settings, source, output)
+    with (
+        Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
+        Ledger(output.own, settings, encoder="", died=lock.died) as ledger,
+    ):
+        absorb(ledger, output.own, settings, source.shard.has)
+        here = store.identity(b"")
+        for made, key, size in ledger.outputs():
+            if stop.requested:
+                return
+            if not _is_orphan(ledger, store, made, key):
+                continue
+            if store.identity(b"") != here:
+                raise EnvironmentStop(
+                    "input_gone",
+                    f"input {settings.input!r}: it is another directory than at the start, or "
+                    "gone; bring it back and run the same command again",
+                )
+            standing = _standing(output, made)
+            is_same = standing is not None and standing.size == size
+            is_ours = is_same and output.identity(made) != store.identity(key)
+            if remove and (is_ours or standing is None):
+                is_ours = is_ours and _remove(output, made)
+                ledger.forget_output(made, key)
+            if standing is not None:
+                yield Orphan(output.full_path(made), standing.size, is_ours)
+
+
+def _check(settings: Settings, source: Source, output: LocalStore) -> None:
     if not source.is_whole:
         raise ConfigError(
             f"input: expected the directory that the outputs were made from, got {settings.input!r}"
@@ -52,23 +83,22 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
             f"input: expected pictures in {settings.input!r}, got none; is its volume mounted? "
             "To be rid of all outputs, remove their directory"
         )
-    with (
-        Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
-        Ledger(output.own, settings, encoder="", died=lock.died) as ledger,
-    ):
-        absorb(ledger, output.own, settings, source.shard.has)
-        for made, key, size in ledger.outputs():
-            if stop.requested:
-                return
-            if not _is_orphan(ledger, store, made, key):
-                continue
-            standing = output.find(made)
-            is_ours = standing is not None and standing.size == size
-            if standing is not None:
-                yield Orphan(output.full_path(made), standing.size, is_ours)
-            if remove and (is_ours or standing is None):
-                output.remove(made)
-                ledger.forget_output(made, key)
+
+
+def _remove(output: LocalStore, made: bytes) -> bool:
+    """Remove an output; False if it cannot be."""
+    try:
+        output.remove(made)
+    except PictureError:
+        return False
+    return True
+
+
+def _standing(output: LocalStore, made: bytes) -> Standing | None:
+    try:
+        return output.find(made)
+    except PictureError:  # something that is no file, so it is none of ours
+        return None
 
 
 def _is_orphan(ledger: Ledger, store: Store, made: bytes, key: bytes) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from optimizr.errors import EnvironmentStop
+from optimizr.errors import EnvironmentStop, Reason
 from optimizr.events import (
     Event,
     ImageConverted,
@@ -76,7 +76,7 @@ class Recorder:
             if isinstance(outcome, ImageFailed):
                 outcome = replace(outcome, attempts=self._ledger.attempts(item) + 1)
             event, summary = self.fold(outcome)
-            if isinstance(event, ImageFailed):
+            if isinstance(event, ImageFailed) and event.reason != Reason.BAD_LINE:
                 line = to_line(event)
                 self._ledger.record(item, event, line)
                 self._failures.append(line)

@@ -80,9 +80,10 @@ class Resume:
         try:
             known = self._ledger.find(item.key)
             if known is not None and not self._force and self._is_up_to_date(item, known):
+                self._ledger.settle(item.key)
                 size = known.output_bytes if known.outcome == "converted" else 0
                 return _skipped(item, "up_to_date", known.output, size)
-            return self._allowed(item, known)
+            return self._allowed(item)
         except PictureError as problem:
             return item._replace(problem=problem)
 
@@ -92,13 +93,13 @@ class Resume:
             return False
         if known.output is None:
             return True  # by `if_larger: skip`, or the original stands there itself
-        if known.output not in (item.output, item.key):
+        if known.output != (item.key if known.outcome == "larger_copied" else item.output):
             return False
         standing = self._output.find(known.output)
         return standing is not None and standing.size == known.output_bytes
 
-    def _allowed(self, item: Item, known: Known | None) -> Item | ImageSkipped:
-        alone = self._ledger.must_be_alone(item.key, known, item.version)
+    def _allowed(self, item: Item) -> Item | ImageSkipped:
+        alone = self._ledger.must_be_alone(item.key)
         standing = self._output.find(item.output)
         if standing is None:
             return item._replace(alone=True) if alone else item

@@ -125,20 +125,26 @@ def test_what_a_killed_run_was_at_is_ours_until_it_has_an_outcome(tmp_path: Path
         assert not after.made(b"a.webp", 99, 0)
 
 
-def test_a_picture_in_flight_at_the_end_of_two_runs_on_end_must_be_alone(tmp_path: Path) -> None:
+def test_a_picture_in_flight_at_the_end_of_two_runs_is_alone_until_it_goes_well(
+    tmp_path: Path,
+) -> None:
     def killed() -> None:
         with closing(InFlight(os.fsencode(tmp_path / "in-flight"))) as notes:
             notes.begin(b"a.jpg", b"a.webp")
 
     killed()
     with ledger(tmp_path) as second:
-        assert not second.must_be_alone(b"a.jpg", None, "5-1")
+        assert not second.must_be_alone(b"a.jpg")
     killed()
     with ledger(tmp_path) as third:
-        assert third.must_be_alone(b"a.jpg", None, "5-1")
-        assert not third.must_be_alone(b"b.jpg", None, "5-1")
-    with ledger(tmp_path) as later:  # the third run ended well without it
-        assert not later.must_be_alone(b"a.jpg", None, "5-1")
+        assert third.must_be_alone(b"a.jpg")
+        assert not third.must_be_alone(b"b.jpg")
+        third.record(item()._replace(alone=True), failed(item()), "{}")
+    with ledger(tmp_path) as fourth:  # nothing has shown yet that it does no harm
+        assert fourth.must_be_alone(b"a.jpg")
+        fourth.record(item()._replace(alone=True), converted(item()))
+    with ledger(tmp_path) as later:
+        assert not later.must_be_alone(b"a.jpg")
 
 
 def test_what_an_orderly_end_leaves_undone_is_ours_and_no_crash(tmp_path: Path) -> None:
@@ -147,7 +153,7 @@ def test_what_an_orderly_end_leaves_undone_is_ours_and_no_crash(tmp_path: Path) 
             cancelled.in_flight.begin(b"a.jpg", b"a.webp")
     with ledger(tmp_path) as after:
         assert after.made(b"a.webp", 99, 0)
-        assert not after.must_be_alone(b"a.jpg", None, "5-1")
+        assert not after.must_be_alone(b"a.jpg")
 
 
 def test_what_was_written_while_a_machine_died_is_ours(tmp_path: Path) -> None:
@@ -157,7 +163,7 @@ def test_what_was_written_while_a_machine_died_is_ours(tmp_path: Path) -> None:
         assert after.made(b"lost by the ledger.webp", 9, 1500)
         assert not after.made(b"older.webp", 9, 999)
         assert not after.made(b"newer.webp", 9, 2001)
-        after.forget_claims()
+        after.forget_unfinished()
     with ledger(tmp_path) as after:
         assert not after.made(b"lost by the ledger.webp", 9, 1500)
 

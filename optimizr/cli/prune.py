@@ -18,7 +18,7 @@ def main(argv: list[str]) -> int:
         for orphan in prune(settings, flags.yes, stop):
             if not orphan.is_ours:
                 changed += 1
-                complain(f"left alone, written to since it was made: {orphan.path}")
+                complain(f"left alone, written to since it was made or in use: {orphan.path}")
                 continue
             write(f"{orphan.path}\n")
             count += 1
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     what = f"{count:,} files, {format_size(size)}, have no picture any more"
     complain(f"{what}; {'removed' if flags.yes else 'pass --yes to remove them'}")
     if changed:
-        complain(f"{changed:,} more were written to by somebody else")
+        complain(f"{changed:,} more were left alone")
     if stop.error is not None:
         raise stop.error
     return ExitCode.DONE if stop.signal is None else ExitCode(128 + stop.signal)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TextIO
@@ -17,7 +18,7 @@ from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
 from optimizr.config import Settings
-from optimizr.errors import ExitCode
+from optimizr.errors import Cancelled, ExitCode
 from optimizr.events import (
     RunPlanned,
 )
@@ -38,10 +39,17 @@ def main(argv: list[str]) -> int:
     if flags.dry_run:
         with stopping("estimating from what was seen so far") as stop:
             return _print_plan(plan(settings, stop, flags.force), as_json, stop)
+    return _run(settings, flags, as_json)
+
+
+def _run(settings: Settings, flags: Namespace, as_json: bool) -> int:
     drain = format_seconds(settings.limits.drain.total_seconds())
     with stopping(f"finishing the pictures in flight, for at most {drain}") as stop:
         with _readers(settings, as_json, flags.verbose) as readers:
-            summary = pipeline.run(settings, *readers, stop=stop, force=flags.force)
+            try:
+                summary = pipeline.run(settings, *readers, stop=stop, force=flags.force)
+            except Cancelled:  # while it waited for its turn
+                return ExitCode(128 + (stop.signal or 0))
         if not as_json:
             with suppress(BrokenPipeError):  # the exit code tells it all the same
                 write(to_text(summary))

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from typing import IO
 
 from optimizr import convert as here
 from optimizr.convert import Converted, Header, Options
@@ -80,16 +82,24 @@ def _answer(
     child: subprocess.Popen[bytes], question: bytes, options: Options, cancelled: threading.Event
 ) -> bytes:
     end = time.monotonic() + options.timeout_seconds + _GRACE_SECONDS
-    asked: bytes | None = question
+    pipe, child.stdin = child.stdin, None
+    # communicate() forgets what is left to send once it has timed out (CPython 3.11).
+    threading.Thread(target=_ask, args=(pipe, question), daemon=True).start()
     while True:
         try:
-            return child.communicate(asked, timeout=_LOOK_SECONDS)[0]
+            return child.communicate(timeout=_LOOK_SECONDS)[0]
         except subprocess.TimeoutExpired:
-            asked = None
+            pass
         if cancelled.is_set():
             raise Cancelled
         if time.monotonic() > end:
             raise here.timeout(options)
+
+
+def _ask(pipe: IO[bytes] | None, question: bytes) -> None:
+    if pipe is not None:
+        with suppress(OSError), pipe:  # a child that has died is told by its end
+            pipe.write(question)
 
 
 def _crashed(code: int) -> PictureError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import struct
 import time
@@ -70,31 +71,38 @@ create table absorbed(
 ) without rowid;
 """
 
+FOR_EVER = (0, 2**63 - 1)
+"""A time that all files are from, in nanoseconds."""
+
+_UNUSABLE = "ledger_unusable"
+_SIDE_FILES = (b"-wal", b"-shm", b"-journal")
+
 _BUSY = 5
 _DISK_FULL = 13
 _READ_ONLY = 8
 _IO_ERROR = 10
+_CORRUPT = 11
+_NOT_A_DATABASE = 26
 """SQLite's primary result codes: https://www.sqlite.org/rescode.html"""
 
 
-def open_database(path: bytes, anew: bool) -> tuple[sqlite3.Connection, bool]:
-    """Open the ledger, or make it. With `anew` one that cannot be used is moved aside.
+def open_database(path: bytes, anew: bool) -> sqlite3.Connection:
+    """Open the ledger, or make it. Raises EnvironmentStop if it cannot be used.
 
-    Gives the connection, and whether that was so. Raises EnvironmentStop if the ledger cannot be
-    used: it is never begun anew unasked.
+    With `anew` it is looked through first, and if it cannot be used it is moved aside: then nobody
+    knows what is ours, so the new one claims all files that are there. Never unasked.
     """
     if not os.path.exists(path):
         _create(path)
     try:
         with translated(path):
-            return _open(path), False
+            return _open(path, thoroughly=anew)
     except EnvironmentStop as stop:
-        if not anew or stop.cause != "ledger_unusable":
+        if not anew or stop.cause != _UNUSABLE:
             raise
-    _move_aside(path)
-    _create(path)
+    _create(path, claim=FOR_EVER)
     with translated(path):
-        return _open(path), True
+        return _open(path)
 
 
 @contextlib.contextmanager
@@ -106,8 +114,11 @@ def translated(path: bytes) -> Iterator[None]:
         raise stop_of(path, error) from None
 
 
-def _create(path: bytes) -> None:
-    """Make an empty ledger, under another name first: one cut short is never taken for it."""
+def _create(path: bytes, claim: tuple[int, int] | None = None) -> None:
+    """Make an empty ledger, under another name first: one cut short is never taken for it.
+
+    One that is there already is kept under another name, for whoever wants to look at it.
+    """
     new = path + b".new"
     with translated(path):
         try:
@@ -117,12 +128,19 @@ def _create(path: bytes) -> None:
                 db.executescript(f"begin;{_TABLES}commit;")
                 db.execute(f"pragma application_id={_APPLICATION_ID}")
                 db.execute(f"pragma user_version={SCHEMA}")
+                if claim is not None:
+                    db.execute("insert into claims values(?,?)", claim)
+            if os.path.exists(path):
+                _keep(path, path + f".unusable-{time.time_ns()}".encode())
+            for suffix in _SIDE_FILES:  # of a ledger that is gone; SQLite would replay it
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path + suffix)
             os.replace(new, path)
         except OSError as error:
             raise stopped_by(error, "ledger_unusable", "to make a ledger") from None
 
 
-def _open(path: bytes) -> sqlite3.Connection:
+def _open(path: bytes, thoroughly: bool = False) -> sqlite3.Connection:
     _check_whole(path)
     db = _connect(path)
     try:
@@ -138,6 +156,9 @@ def _open(path: bytes) -> sqlite3.Connection:
         db.execute(
             "select 1 from items, outputs, makings, unfinished, claims, absorbed limit 1"
         ).fetchall()
+        found = db.execute("pragma quick_check(1)").fetchone() if thoroughly else ("ok",)
+        if found != ("ok",):
+            raise _unusable(path, str(found[0]))
     except BaseException:
         db.close()
         raise
@@ -155,12 +176,15 @@ def _check_whole(path: bytes) -> None:
     """Raise EnvironmentStop if the file is shorter than its header says.
 
     SQLite itself takes a file of zero bytes for a new one, and sees the rest only once it reads
-    what is missing. Header: https://www.sqlite.org/fileformat2.html#the_database_header
+    what is missing. With a WAL beside it the file may well be short: a checkpoint that was cut off
+    has written the first page before the last, and SQLite makes it whole again.
+    Header: https://www.sqlite.org/fileformat2.html#the_database_header
     """
     try:
         with open(path, "rb") as file:
             header = file.read(100)
             size = os.fstat(file.fileno()).st_size
+        has_wal = os.path.exists(path + b"-wal") and os.path.getsize(path + b"-wal") > 0
     except OSError as error:
         raise stopped_by(error, "ledger_unusable", "to read the ledger") from None
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
@@ -169,7 +193,7 @@ def _check_whole(path: bytes) -> None:
     changes, pages = struct.unpack_from(">2I", header, 24)
     (valid_for,) = struct.unpack_from(">I", header, 92)
     expected = (65536 if page_size == 1 else page_size) * pages
-    if changes == valid_for and size < expected:
+    if changes == valid_for and size < expected and not has_wal:
         raise _unusable(path, f"{size} bytes of {expected}")
 
 
@@ -194,27 +218,31 @@ def stop_of(path: bytes, error: sqlite3.Error) -> EnvironmentStop:
         return EnvironmentStop(
             "output_io_error", f"{where}: the ledger meets I/O errors; mend it and run it again"
         )
-    return _unusable(path, str(error))
+    if code in (_CORRUPT, _NOT_A_DATABASE):
+        return _unusable(path, str(error))
+    return EnvironmentStop(
+        "ledger_error", f"{where}: the ledger meets an error ({error}); mend it and run it again"
+    )
 
 
 def _unusable(path: bytes, came: str) -> EnvironmentStop:
     return EnvironmentStop(
-        "ledger_unusable",
+        _UNUSABLE,
         f"expected the ledger of schema {SCHEMA} in {to_text(path)!r}, got: {came}; bring it back "
         "from a backup, or run again with --force, which begins a new one, converts all pictures "
         "again and replaces what stands at their outputs' names",
     )
 
 
-def _move_aside(path: bytes) -> None:
-    """Keep the unusable ledger for whoever wants to look at it."""
-    aside = path + f".unusable-{time.time_ns()}".encode()
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(path, aside)
-    _discard(path)
+def _keep(path: bytes, aside: bytes) -> None:
+    """Give the file another name too; it is never missing under its own."""
+    try:
+        os.link(path, aside)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(path, aside)
 
 
 def _discard(path: bytes) -> None:
-    for suffix in (b"", b"-wal", b"-shm", b"-journal"):
+    for suffix in (b"", *_SIDE_FILES):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path + suffix)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO
 from typing import Self
@@ -40,10 +40,10 @@ def to_line(event: ImageFailed) -> str:
 class Failures:
     """The file, for the length of a `with` block."""
 
-    def __init__(self, path: bytes, folder: bytes) -> None:
-        """`folder` is where the file is written before it takes the place of the old one."""
+    def __init__(self, path: bytes, put: Callable[[Callable[[], Iterator[bytes]]], None]) -> None:
+        """`put` writes all of the file at once, given what gives its lines."""
         self._path = path
-        self._tmp = os.path.join(folder, b"failed.jsonl")
+        self._put = put
         self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
@@ -62,18 +62,13 @@ class Failures:
         except OSError as error:
             raise stopped_by(error, "failures_lost", "to note a failure in failed.jsonl") from None
 
-    def rewrite(self, lines: Iterable[str]) -> None:
+    def rewrite(self, lines: Callable[[], Iterator[str]]) -> None:
         """Write all lines anew; with none, remove the file. Raises EnvironmentStop."""
+        if next(lines(), None) is not None:
+            self._put(lambda: (line.encode() + b"\n" for line in lines()))
+            return
         try:
-            count = 0
-            with open(self._tmp, "wb") as file:
-                for count, line in enumerate(lines, start=1):  # noqa: B007 - counted on purpose
-                    file.write(line.encode() + b"\n")
-            if count:
-                os.replace(self._tmp, self._path)
-                return
-            os.unlink(self._tmp)
             with suppress(FileNotFoundError):
                 os.unlink(self._path)
         except OSError as error:
-            raise stopped_by(error, "failures_lost", "to write failed.jsonl anew") from None
+            raise stopped_by(error, "failures_lost", "to remove failed.jsonl") from None

@@ -18,7 +18,7 @@ from optimizr.keys import from_text
 from optimizr.ledger.database import open_database, stop_of, translated
 from optimizr.ledger.in_flight import InFlight
 from optimizr.ledger.makings import Makings
-from optimizr.ledger.unfinished import FOR_EVER, Unfinished
+from optimizr.ledger.unfinished import Unfinished
 from optimizr.source import Item
 
 LEDGER_NAME = b"ledger.sqlite"
@@ -48,22 +48,23 @@ class Ledger:
         force: bool = False,
         died: tuple[int, int] | None = None,
         look_only: bool = False,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the ledger in `folder`, whose lock the caller holds.
 
         `encoder` is noted with each output. With `force` nothing counts as up to date, and a
         ledger that cannot be used is begun anew. `died` is what the lock says of a run whose
-        machine died. With `look_only` nothing is noted, and nothing may be recorded. Raises
-        EnvironmentStop.
+        machine died. With `look_only` nothing is noted, and nothing may be recorded. `check` is
+        called before anything is written; it raises EnvironmentStop where nothing may be any more.
+        Raises EnvironmentStop.
         """
         self._path = os.path.join(folder, LEDGER_NAME)
         self._force = force
+        self._check = check
         self._lock = threading.Lock()
-        self._db, anew = open_database(self._path, anew=force and not look_only)
+        self._db = open_database(self._path, anew=force and not look_only)
         with translated(self._path):
             self._makings = Makings(self._db, settings, encoder)
-            if anew:  # nobody knows what is ours, and all is asked to be redone
-                died = FOR_EVER
             self.in_flight = InFlight(os.path.join(folder, IN_FLIGHT_NAME))
             self._unfinished = Unfinished(self._db, self.in_flight, look_only)
             self._unfinished.take_up(died)
@@ -73,6 +74,7 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(EnvironmentStop, sqlite3.Error):  # the notes stay where they are
+            self._check()
             self._unfinished.keep()
         self.in_flight.close()
         with translated(self._path):
@@ -99,11 +101,15 @@ class Ledger:
             return True
         return self._unfinished.made(output, mtime_ns)
 
-    def must_be_alone(self, key: bytes, known: Known | None, version: str) -> bool:
+    def must_be_alone(self, key: bytes) -> bool:
         """Tell whether converting a picture might take the process down."""
-        if self._unfinished.has_crashed(key):
-            return True
-        return known is not None and known.outcome == "crashed" and known.version == version
+        return self._unfinished.has_crashed(key)
+
+    def settle(self, key: bytes) -> None:
+        """Forget that a picture was left unfinished: it is up to date."""
+        if self._unfinished.has(key):
+            with self._transaction():
+                self._unfinished.settle(key)
 
     def attempts(self, item: Item) -> int:
         """Tell how many runs have failed at this version of a picture so far."""
@@ -117,47 +123,57 @@ class Ledger:
         failure: str | None = None,
     ) -> None:
         """Commit the outcome of a picture; of a failure with its line of failed.jsonl."""
-        output = None if isinstance(event, ImageFailed) else event.output
-        made = None if output is None else from_text(output)
+        made = _made(event)
         size = _output_bytes(event)
         now = time.time_ns() // 1000
+        attempts = event.attempts if isinstance(event, ImageFailed) else 0
         row = (
             *(item.key, item.version, self._making_of(event), made, item.size, size),
-            *(
-                _outcome(event),
-                event.attempts if isinstance(event, ImageFailed) else 0,
-                failure,
-                now,
-            ),
+            *(_outcome(event), attempts, failure, now),
         )
         with self._transaction() as db:
-            db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?,?)", row)
-            if not isinstance(event, ImageFailed) and made != item.output:
-                db.execute("delete from outputs where output = ?", (item.output,))
-            if made is not None:
-                db.execute(
-                    "insert or replace into outputs values(?,?,?,?)", (made, item.key, size, now)
-                )
-            self._unfinished.settle(item.key)
+            if isinstance(event, ImageFailed) or _outcome(event) in _MAKES:
+                db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?,?)", row)
+            if not isinstance(event, ImageFailed) and _outcome(event) in _MAKES:
+                self._enter_output(db, item, made, size, now)
+            if not (item.alone and isinstance(event, ImageFailed)):
+                self._unfinished.settle(item.key)
         self.in_flight.end(item.key)
+
+    @staticmethod
+    def _enter_output(
+        db: sqlite3.Connection, item: Item, made: bytes | None, size: int, now: int
+    ) -> None:
+        if made != item.output:  # by `if_larger`; what was there has been removed
+            db.execute("delete from outputs where output = ?", (item.output,))
+        if made is not None:
+            # A picture that had this output before has it no more.
+            db.execute(
+                "delete from items where key = "
+                "(select key from outputs where output = ? and key != ?)",
+                (made, item.key),
+            )
+            db.execute(
+                "insert or replace into outputs values(?,?,?,?)", (made, item.key, size, now)
+            )
 
     def failures(self) -> Iterator[str]:
         """Yield the lines of failed.jsonl, by key, of all pictures that failed when last tried."""
         yield from (line for _, line in self._failures())
 
     def _failures(self) -> Iterator[tuple[bytes, str]]:
-        after = b""
+        start = b""  # a root that could not be listed is a key too
         while True:
             with self._lock, translated(self._path):
                 rows = self._db.execute(
-                    "select key, failure from items where failure is not null and key > ? "
+                    "select key, failure from items where failure is not null and key >= ? "
                     "order by key limit 1000",
-                    (after,),
+                    (start,),
                 ).fetchall()
             if not rows:
                 return
             yield from rows
-            after = rows[-1][0]
+            start = rows[-1][0] + b"\0"
 
     def has_absorbed(self, folder: bytes, stamp: str) -> bool:
         """Tell whether another ledger's rows have been taken over as they are by `stamp`."""
@@ -212,13 +228,14 @@ class Ledger:
         with self._transaction() as db:
             db.executemany("delete from items where key = ?", gone)
 
-    def forget_claims(self) -> None:
-        """Forget what died runs may have written: all of it has been made since, or is gone."""
-        with self._transaction() as db:
-            db.execute("delete from claims")
+    def forget_unfinished(self) -> None:
+        """Forget what died runs may have written: all has an outcome since, or is gone."""
+        with self._transaction():
+            self._unfinished.forget_all()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._check()
         with self._lock, translated(self._path):
             self._db.execute("begin")
             try:
@@ -242,12 +259,23 @@ class Ledger:
             return self._makings.number(smaller)
 
 
+_MAKES = frozenset({"converted", "larger_skipped", "larger_copied", "webp_copied"})
+"""Outcomes that say what is in the output; others leave it as it is."""
+
+
 def _outcome(event: ImageConverted | ImageSkipped | ImageFailed) -> str:
     return "converted" if isinstance(event, ImageConverted) else event.reason
 
 
+def _made(event: ImageConverted | ImageSkipped | ImageFailed) -> bytes | None:
+    """Give the key of what was written."""
+    if isinstance(event, ImageFailed) or _outcome(event) not in _MAKES or event.output is None:
+        return None
+    return from_text(event.output)
+
+
 def _output_bytes(event: ImageConverted | ImageSkipped | ImageFailed) -> int:
     """Give the size of what was written; what was copied is as large as the original."""
-    if isinstance(event, ImageFailed) or event.output is None:
+    if isinstance(event, ImageFailed) or _made(event) is None:
         return 0
     return event.output_bytes if isinstance(event, ImageConverted) else event.input_bytes

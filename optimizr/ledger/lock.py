@@ -18,11 +18,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from optimizr.errors import ConfigError, EnvironmentStop, stopped_by
+from optimizr.errors import Cancelled, ConfigError, EnvironmentStop, stopped_by
 from optimizr.keys import to_text
 
 LOCK_NAME = b"lock"
@@ -31,6 +32,8 @@ BEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
 """How old the heartbeat of another machine must be before its lock is taken over."""
 _POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 120.0
+"""How long to wait for those who only read, at most."""
 _SIZE = 4096
 """Bytes that are read; a holder's name is a few hundred."""
 
@@ -71,21 +74,47 @@ class Lock:
         beat_seconds: float = BEAT_SECONDS,
         stale_seconds: float = STALE_SECONDS,
         purpose: str = "run",
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`on_lost` is called, in another thread, should somebody else take the lock over."""
+        """`on_lost` is called, in another thread, should somebody else take the lock over.
+
+        `is_stopped` is asked while the lock is waited for.
+        """
         self._path = path
         self._on_lost = on_lost
         self._beat_seconds = beat_seconds
         self._stale_seconds = stale_seconds
         self._purpose = purpose
         self._ended = threading.Event()
+        self._is_stopped = is_stopped
+        self._lost: EnvironmentStop | None = None
         self._beat = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
         self.died: tuple[int, int] | None = None
         """From when to when, in nanoseconds by the file system's clock, a holder was at work whose
         machine has died since; None if nobody's has."""
 
     def __enter__(self) -> Self:
-        """Take the lock. Raises Held if it is held, EnvironmentStop if it cannot be had."""
+        """Take the lock, after those who only read.
+
+        Raises Held if it is held, EnvironmentStop if it cannot be had, and Cancelled if
+        `is_stopped` while waiting.
+        """
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                self._open_and_take()
+            except Held as held:
+                if not held.reads or time.monotonic() > end:
+                    raise
+            else:
+                break
+            if self._is_stopped():
+                raise Cancelled
+            time.sleep(_POLL_SECONDS / 2)
+        self._beat.start()
+        return self
+
+    def _open_and_take(self) -> None:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -94,16 +123,22 @@ class Lock:
                 os.close(self._file)
                 raise
         except OSError as error:
-            raise stopped_by(error, "ledger_unusable", "to lock the output") from None
-        self._beat.start()
-        return self
+            raise stopped_by(error, "ledger_error", "to lock the output") from None
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._beat.join()
-        if self._read() == self._me:
-            os.ftruncate(self._file, 0)
+        with suppress(OSError):  # what is left there is taken for a run that died, and taken over
+            if self._read() == self._me:
+                os.ftruncate(self._file, 0)
+                if self._purpose == "read":  # who died here is for the next run to see
+                    self._write_back()
         os.close(self._file)
+
+    def check(self) -> None:
+        """Raise EnvironmentStop if somebody else has taken the lock over."""
+        if self._lost is not None:
+            raise self._lost
 
     def _take(self) -> None:
         seen_by_system = True
@@ -114,6 +149,7 @@ class Lock:
         except OSError:  # a file system without locks
             seen_by_system = False
         before = self._read()
+        self._found = os.pread(self._file, _SIZE, 0), os.fstat(self._file).st_mtime_ns
         if before is not None:
             if before.boot != _boot() or not seen_by_system:
                 self._wait_for_a_beat(before)
@@ -133,9 +169,16 @@ class Lock:
         self._write()
 
     def _wait_for_a_beat(self, holder: Holder) -> None:
-        """Raise ConfigError if the holder's heart beats; return once it has not for long enough."""
+        """Raise Held if the holder's heart beats; return once it has not for long enough.
+
+        Clocks may be wrong, so what is waited for is measured by the steady one.
+        """
         last = os.fstat(self._file).st_mtime_ns
-        while (self._now_ns() - last) / 1e9 < self._stale_seconds:
+        age = (self._now_ns() - last) / 1e9
+        end = time.monotonic() + self._stale_seconds - max(0.0, min(age, self._stale_seconds))
+        while time.monotonic() < end:
+            if self._is_stopped():
+                raise Cancelled
             time.sleep(min(_POLL_SECONDS, self._stale_seconds / 10))
             if os.fstat(self._file).st_mtime_ns != last or self._read() != holder:
                 raise self._held(self._read() or holder)
@@ -151,7 +194,8 @@ class Lock:
         while not self._ended.wait(self._beat_seconds):
             try:
                 if self._read() != self._me:
-                    self._on_lost(_taken_over(self._path))
+                    self._lost = _taken_over(self._path)
+                    self._on_lost(self._lost)
                     return
                 self._write()
             except OSError:  # what ails the output is told by those who write pictures to it
@@ -166,6 +210,11 @@ class Lock:
 
     def _write(self) -> None:
         os.pwrite(self._file, json.dumps(asdict(self._me)).encode(), 0)
+
+    def _write_back(self) -> None:
+        content, mtime_ns = self._found
+        os.pwrite(self._file, content, 0)
+        os.utime(self._file, ns=(mtime_ns, mtime_ns))
 
     def _held(self, holder: Holder | None) -> Held:
         who = "another run"

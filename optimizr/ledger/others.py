@@ -9,20 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop
 from optimizr.ledger.ledger import LEDGER_NAME, Ledger
-from optimizr.ledger.lock import LOCK_NAME, Held, Lock
+from optimizr.ledger.lock import LOCK_NAME, Lock
 
 _SHARD_FOLDER = re.compile(rb"\d+-of-(\d+)")
-_PATIENCE_SECONDS = 120.0
-"""How long shards that start together take turns at reading, at most."""
-
-_TURN_SECONDS = 0.2
-
 _ABSORB = """
 insert or ignore into makings(fingerprint, if_larger, encoder, settings)
     select fingerprint, if_larger, encoder, settings from other.makings;
@@ -44,7 +38,7 @@ insert into outputs
     on conflict(output) do update set
         key = excluded.key, size = excluded.size, at_us = excluded.at_us
     where excluded.at_us > outputs.at_us;
-insert or ignore into unfinished select key, output, 0 from other.unfinished where is_mine(key);
+insert or ignore into unfinished select key, output, runs from other.unfinished where is_mine(key);
 insert into claims select start_ns, end_ns from other.claims;
 """
 
@@ -98,26 +92,7 @@ def _stamp(path: bytes) -> str:
 @contextlib.contextmanager
 def _reading(folder: bytes, settings: Settings) -> Iterator[None]:
     """Hold another ledger, once it has taken up what its last run left behind."""
-    with _locked(os.path.join(folder, LOCK_NAME)) as lock:
+    with Lock(os.path.join(folder, LOCK_NAME), _pass, purpose="read") as lock:
         with Ledger(folder, settings, encoder="", died=lock.died):
             pass
         yield
-
-
-@contextlib.contextmanager
-def _locked(path: bytes) -> Iterator[Lock]:
-    """Hold another ledger's lock; wait for others who read it too."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        lock = Lock(path, _pass, purpose="read")
-        try:
-            lock.__enter__()
-            break
-        except Held as held:
-            if not held.reads or time.monotonic() > end:
-                raise
-        time.sleep(_TURN_SECONDS)
-    try:
-        yield lock
-    finally:
-        lock.__exit__()

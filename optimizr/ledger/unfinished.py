@@ -12,17 +12,14 @@ from typing import NamedTuple
 
 from optimizr.ledger.in_flight import InFlight
 
-FOR_EVER = (0, 2**63 - 1)
-"""A time that all files are from, in nanoseconds."""
-
 _CRASHES = 2
-"""Runs on end that a picture may be in flight at the end of; then it is tried alone."""
+"""Runs that a picture may be in flight at the end of; then it is tried alone."""
 
 
 class _Left(NamedTuple):
     output: bytes
     runs: int
-    """How many runs on end have ended while they were at it."""
+    """How many runs have ended while they were at it, since one was at it and did not."""
 
 
 class Unfinished:
@@ -43,21 +40,27 @@ class Unfinished:
         return any(left.output == output for left in self._left.values())
 
     def has_crashed(self, key: bytes) -> bool:
-        """Tell whether two runs on end have ended while they were at a picture."""
+        """Tell whether two runs have ended while they were at a picture."""
         return key in self._left and self._left[key].runs >= _CRASHES
+
+    def has(self, key: bytes) -> bool:
+        """Tell whether a picture was left unfinished."""
+        return key in self._left
 
     def settle(self, key: bytes) -> None:
         """Forget a picture, which has an outcome."""
         if key in self._left:
             self._db.execute("delete from unfinished where key = ?", (key,))
 
+    def forget_all(self) -> None:
+        """Forget what died runs may have written: all has an outcome since, or is gone."""
+        self._db.execute("delete from claims")
+        self._db.execute("delete from unfinished where runs < ?", (_CRASHES,))
+
     def take_up(self, died: tuple[int, int] | None) -> None:
         """Move what the last run has left into the ledger; `died` is when its machine did."""
         self.read()
         found = dict(self._in_flight.left_behind())
-        for key, (output, _) in self._left.items():
-            if key not in found:
-                self._left[key] = _Left(output, 0)
         for key, output in found.items():
             runs = self._left[key].runs if key in self._left else 0
             self._left[key] = _Left(output, runs + 1)
@@ -72,7 +75,9 @@ class Unfinished:
     def keep(self) -> None:
         """Keep what an orderly end leaves undone: its outputs are ours, nothing has crashed."""
         if not self._look_only:
-            self._write({key: _Left(output, 0) for key, output in self._in_flight.noted()})
+            noted = self._in_flight.noted()
+            fresh = {key: _Left(output, 0) for key, output in noted if key not in self._left}
+            self._write(fresh)
             self._in_flight.clear()
 
     def read(self) -> None:

@@ -43,6 +43,9 @@ class Source(Protocol):
     def ignored(self) -> int:
         """Files passed over so far that are not pictures by name, and links not followed."""
 
+    def covers(self, key: bytes) -> bool:
+        """Tell, at the end, whether what failed at a key before has come by or is there no more."""
+
     def __iter__(self) -> Iterator[Item]:
         """Give the items, each asked about when its turn comes."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from optimizr.errors import ConfigError, PictureError, Reason, Stage
@@ -16,6 +16,9 @@ from optimizr.source import Item
 from optimizr.source.shard import WHOLE, Shard
 from optimizr.source.tree import Tree
 from optimizr.store import Store
+
+_LONGEST = 1 << 20
+"""Bytes of a line; a longer one is not one of ours."""
 
 
 class Line(NamedTuple):
@@ -48,19 +51,15 @@ class FailedList:
             )
 
     def lines(self) -> Iterator[Line]:
-        """Yield the keys, each once."""
-        seen: set[bytes] = set()
+        """Yield the keys, in the list's order."""
         with self._file as file:
             file.seek(0)
-            for number, line in enumerate(file, start=1):
-                root, key = _parse(line)
-                if root != self.root:
-                    yield Line(number, None)
-                elif key not in seen:
-                    seen.add(key)
-                    yield Line(number, key)
-                if file.tell() >= self._size:
-                    return
+            number = 0
+            while file.tell() < self._size and (line := file.readline(_LONGEST)):
+                number += 1
+                if line.strip():
+                    root, key = _parse(line)
+                    yield Line(number, key if root == self.root else None)
 
     def name(self, number: int) -> bytes:
         """Name a line, for telling of it."""
@@ -83,6 +82,8 @@ class Retry:
         self._tree = tree
         self._store = store
         self.shard = shard
+        self._seen: set[bytes] = set()
+        """Keys that have come by; as many as have failed."""
 
     @property
     def ignored(self) -> int:
@@ -96,9 +97,20 @@ class Retry:
                 if self.shard.has(self._failed.name(line.number)):
                     yield self._unusable(line)
             elif self._store.is_folder(line.key):
-                yield from self._tree.below(line.key)
+                self._seen.add(line.key)
+                yield from self._new(self._tree.below(line.key))
             elif self.shard.has(line.key):
-                yield self._tree.item(line.key)
+                yield from self._new([self._tree.item(line.key)])
+
+    def covers(self, key: bytes) -> bool:
+        """Tell whether a key was on the list, or in a folder that was."""
+        return key in self._seen
+
+    def _new(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            if item.key not in self._seen:
+                self._seen.add(item.key)
+                yield item
 
     def count(self) -> int:
         """Count the lines of the list."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from optimizr.config import Naming
-from optimizr.errors import PictureError
+from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.source.names import OutputNames, extensions, is_picture
 from optimizr.source.shard import WHOLE, Shard
@@ -36,13 +36,17 @@ class Tree:
         self.shard = shard
         self.ignored = 0
         """Entries passed over so far: not pictures by name, or links that are not followed."""
-        self._names: tuple[bytes, OutputNames] | None = None
-        """Of the folder that `item` looked at last."""
+        self._folder: Folder | None = None
+        """The one that `item` looked into last."""
 
     @property
     def is_whole(self) -> bool:
         """Whether all that the store has comes by."""
         return self._only is None
+
+    def covers(self, key: bytes) -> bool:
+        """Tell whether what failed at a key before has come by, or is there no more."""
+        return self._only in (None, key)
 
     def __iter__(self) -> Iterator[Item]:
         """Walk; size and version are asked for only when an item's turn comes."""
@@ -57,11 +61,15 @@ class Tree:
     def item(self, key: bytes) -> Item:
         """Give one item, with the output that it has as part of the tree."""
         parent, _, name = key.rpartition(b"/")
-        if self._names is None or self._names[0] != parent:
-            folder = next(iter(self._store.folders(parent)))
-            self._names = parent, self._outputs(folder, self._pictures(folder))
+        if self._folder is None or self._folder.key != parent:
+            self._folder = next(iter(self._store.folders(parent)), None)
+        if self._folder is None or not self._store.contains(key):
+            return Item(key, b"", problem=_not_in_the_tree())
+        pictures = self._pictures(self._folder)
+        if name not in pictures:  # its format is not enabled now, or it is gone
+            pictures = sorted([*pictures, name])
         prefix = parent + b"/" if parent else b""
-        return self._item(key, prefix + self._names[1].of(name))
+        return self._item(key, prefix + self._outputs(self._folder, pictures).of(name))
 
     def count(self) -> int:
         """Count the pictures by name alone: a walk without asking for any file."""
@@ -104,3 +112,12 @@ class Tree:
         except PictureError as problem:
             return Item(key, output, problem=problem)
         return Item(key, output, size, version)
+
+
+def _not_in_the_tree() -> PictureError:
+    return PictureError(
+        Stage.LIST,
+        Reason.BAD_LINE,
+        "expected a picture of the tree that the list is of, got one in a folder that is left out, "
+        "or a link that leads elsewhere; try it again by itself",
+    )

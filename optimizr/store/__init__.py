@@ -57,6 +57,9 @@ class Writer(Protocol):
     def remove(self, key: bytes) -> None:
         """Remove an object, if it is there. Raises PictureError or EnvironmentStop."""
 
+    def identity(self, key: bytes) -> object:
+        """Tell apart the object at a key from those of all stores; None if there is none."""
+
     def full_path(self, key: bytes) -> str:
         """Name the object for people, as text that `optimizr.keys` reads back."""
 
@@ -66,6 +69,9 @@ class Store(Writer, Protocol):
 
     def folders(self, below: bytes = b"") -> Iterator[Folder]:
         """List everything, or what is at or below a folder, lazily, in a stable order."""
+
+    def contains(self, key: bytes) -> bool:
+        """Tell whether a key that somebody wrote leads to what is in this store, links followed."""
 
     def is_folder(self, key: bytes) -> bool:
         """Tell whether there is a folder at a key."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import FileIO
 
 from optimizr.store import Head
@@ -62,10 +61,10 @@ def write(path: bytes, data: bytes, sync: Sync) -> None:
 
 
 @retried
-def copy(source: bytes, path: bytes, sync: Sync) -> None:
-    """Copy a file of any size, and have the copy on the disk."""
-    with open(source, "rb") as original, open(path, "wb") as file:
-        shutil.copyfileobj(original, file)
+def write_chunks(path: bytes, chunks: Callable[[], Iterable[bytes]], sync: Sync) -> None:
+    """Write a file of any size, and have it on the disk; `chunks` begins anew with each try."""
+    with open(path, "wb") as file:
+        file.writelines(chunks())
         file.flush()
         sync(file.fileno())
 

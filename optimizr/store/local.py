@@ -29,7 +29,6 @@ from optimizr.errors import (
 )
 from optimizr.store import Folder, Head, Standing
 from optimizr.store.files import (
-    copy,
     discard,
     head_of,
     read_whole,
@@ -37,6 +36,7 @@ from optimizr.store.files import (
     stat_of,
     write,
     write_across,
+    write_chunks,
 )
 from optimizr.store.sync import Sync, each_file
 from optimizr.store.walk import OWN_FOLDER, walk
@@ -146,8 +146,44 @@ class LocalStore:
         self._put(key, lambda path: write(path, data, self._sync))
 
     def put_file(self, key: bytes, source: bytes) -> None:
-        """Copy the whole file at the path `source` or nothing; raises what `put` does."""
-        self._put(key, lambda path: copy(source, path, self._sync))
+        """Copy the whole file at the path `source` or nothing; raises what `get` and `put` do.
+
+        A file of that size that is there already is left, and so is the very same file.
+        """
+        try:
+            if self._has_copy(key, source):
+                return
+        except OSError as error:
+            raise _file_error(error, Stage.FETCH, source) from None
+        self.put_chunks(key, lambda: _chunks(source))
+
+    def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
+        """Write what does not fit into memory, whole or not at all; raises what `put` does.
+
+        `chunks` gives it from its beginning; it may be asked more than once.
+        """
+        self._put(key, lambda path: write_chunks(path, chunks, self._sync))
+
+    def _has_copy(self, key: bytes, source: bytes) -> bool:
+        original, standing = os.stat(source), self.find(key)
+        if standing is None:
+            return False
+        same = os.path.samestat(original, os.stat(self.path(key)))
+        return same or standing.size == original.st_size
+
+    def identity(self, key: bytes) -> tuple[int, int] | None:
+        """Tell apart the file at a key from all others; None if there is none."""
+        try:
+            status = os.stat(self.path(key))
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def contains(self, key: bytes) -> bool:
+        """Tell whether a key leads to what is below the root, links followed, and is not ours."""
+        root, path = os.path.realpath(self._root), os.path.realpath(self.path(key))
+        is_own = OWN_FOLDER in key.split(b"/")
+        return not is_own and os.path.commonpath([root, path]) == root
 
     def _put(self, key: bytes, fill: Callable[[bytes], None]) -> None:
         target = self.path(key)
@@ -225,6 +261,15 @@ class LocalStore:
             other = ("output_unwritable", f"{_strerror(error)}; mend its permissions and run again")
         cause, advice = WORLD_ERRORS.get(error.errno or 0, other)
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
+
+
+def _chunks(path: bytes) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                yield chunk
+    except OSError as error:
+        raise _file_error(error, Stage.FETCH, path) from None
 
 
 def _file_error(error: OSError, stage: Stage, path: bytes) -> PictureError:
