@@ -255,6 +255,7 @@ def test_files_and_folders_that_may_not_be_read_fail_one_by_one(tmp_path: Path) 
     assert retry.returncode == 0
     done = {event["key"] for event in named(retry.stdout, "image.converted")}
     assert done == {"picture 5.jpg", "closed/a.jpg"}
+    assert not (tmp_path / "out/failed.jsonl").exists()
 
 
 def test_odd_names_go_all_the_way_and_back(optimizr: Program, tmp_path: Path) -> None:

@@ -157,6 +157,8 @@ def test_a_picture_that_kills_the_process_ends_as_crashed_and_the_third_run_fini
 
     for _ in range(2):
         assert run().returncode == -signal.SIGSEGV
+        between = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+        assert optimizr("prune", *between).returncode == 0
     for _ in range(2):  # and it stays so: the fourth does not go down either
         done = run()
         assert done.returncode == 1
