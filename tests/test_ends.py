@@ -248,11 +248,11 @@ def test_names_follow_the_naming_rule_for_webp_sources_too(
     (tmp_path / "in").mkdir()
     photo(60, 40).webpsave(str(tmp_path / "in/c.webp"))
     run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
-    run = (*run, "--picture.formats", "webp", "--policy.naming")
+    args = (*run, "--picture.formats", "webp", "--policy.naming")
     for naming, name in (("replace", "c.webp"), ("append", "c.webp.webp"), ("replace", "c.webp")):
-        assert optimizr(*run, naming).returncode == 0
+        assert optimizr(*args, naming).returncode == 0
         assert (tmp_path / "out" / name).exists()
-        optimizr("prune", *run[1:], naming, "--yes")
+        optimizr("prune", *args[1:], naming, "--yes")
         assert [p.name for p in (tmp_path / "out").glob("*.webp")] == [name]
 
 

@@ -27,17 +27,18 @@ from tests.conftest import (
 from tests.make_pictures import photo
 
 COUNT = 300
+SLOWLY = ("--effort", "6")
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300 pictures, some of them broken, and `fresh`: what an undisturbed run makes of them."""
     home = tmp_path_factory.mktemp("library")
-    fill(home / "in", COUNT - 3, side=160)
+    fill(home / "in", COUNT - 3, side=400)
     for number in range(3):
         (home / f"in/broken {number}.png").write_text("<html>")
     subprocess.run(
-        [*COMMAND, "run", "--input", home / "in", "--output", home / "fresh"],
+        [*COMMAND, "run", "--input", home / "in", "--output", home / "fresh", *SLOWLY],
         env=clean_environment(),
         stdout=subprocess.DEVNULL,
         check=False,
@@ -49,19 +50,17 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.webp")}
 
 
-def run_and_kill(command: list[str], after: float) -> tuple[bool, list[dict[str, Any]]]:
-    """Run, kill -9 after some seconds; tell whether it had ended by then, and what it told."""
+def run_and_kill(command: list[str], after: float, once_started: bool) -> list[dict[str, Any]]:
+    """Run, kill -9 some seconds after the start or the first event, and give what was told."""
     process = subprocess.Popen(
         command, env=clean_environment(), stdout=subprocess.PIPE, text=True, bufsize=1
     )
-    try:
-        told, _ = process.communicate(timeout=after)
-        ended = True
-    except subprocess.TimeoutExpired:
-        process.kill()
-        told, _ = process.communicate()
-        ended = False
-    return ended, [json.loads(line) for line in told.splitlines() if line.endswith("}")]
+    assert process.stdout is not None
+    first = process.stdout.readline() if once_started else ""
+    time.sleep(after)
+    process.kill()
+    told, _ = process.communicate()
+    return [json.loads(line) for line in (first + told).splitlines() if line.endswith("}")]
 
 
 @pytest.mark.parametrize(
@@ -72,20 +71,26 @@ def test_kill_9_at_any_moment_then_the_same_command_gives_what_an_undisturbed_ru
 ) -> None:
     draw = random.Random(kills)
     out = tmp_path / "out"
-    command = [*COMMAND, "run", "--input", str(library / "in"), "--output", str(out)]
+    command = [*COMMAND, "run", "--input", str(library / "in"), "--output", str(out), *SLOWLY]
     converted: list[str] = []
+    in_the_middle = 0
     for _ in range(kills):
-        # From before the ledger is there to some way into the pictures.
-        _, told = run_and_kill(command, after=draw.uniform(0.2, 1.1))
-        converted += [e["key"] for e in told if e["event"] == "image.converted"]
+        # One in five from before the ledger is there, the others while pictures are converted.
+        once_started = draw.random() > 0.2
+        told = run_and_kill(command, draw.uniform(0, 0.9 if once_started else 0.8), once_started)
+        done_now = [e["key"] for e in told if e["event"] == "image.converted"]
+        in_the_middle += bool(done_now)
+        converted += done_now
         failures = {e["key"] for e in told if e["event"] == "image.failed"}
         if failures:
             lines = (out / "failed.jsonl").read_text().splitlines()
             assert failures <= {json.loads(line)["key"] for line in lines}
-    done = optimizr("run", "--input", library / "in", "--output", out)
+    done = optimizr("run", "--input", library / "in", "--output", out, *SLOWLY)
     assert done.returncode == 1
     converted += [event["key"] for event in named(done.stdout, "image.converted")]
     assert len(converted) == len(set(converted)), "told as converted, and converted again"
+    assert len(converted) > 0.9 * (COUNT - 3)  # the others were committed, and killed untold
+    assert in_the_middle > kills / 5
     assert outputs(out) == outputs(library / "fresh")
     assert leftovers(out) == []
     assert {p.name for p in out.iterdir()} == {p.name for p in (library / "fresh").iterdir()}
