@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
-from optimizr import convert, endpoints, report
+from optimizr import convert, endpoints
 from optimizr._version import __version__
+from optimizr.books import Books, open_books
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
 from optimizr.events import (
@@ -21,24 +20,13 @@ from optimizr.events import (
     RunStarted,
 )
 from optimizr.job import Hooks, Job
-from optimizr.keys import from_text
-from optimizr.ledger.failures import Failures
-from optimizr.ledger.ledger import Ledger
-from optimizr.ledger.lock import LOCK_NAME, Lock
-from optimizr.ledger.others import absorb
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
-from optimizr.store import Store
-from optimizr.store.local import LocalStore
-from optimizr.store.walk import OWN_FOLDER
 from optimizr.summary import Summary
-
-SUMMARY_NAME = b"summary.json"
-FAILURES_NAME = b"failed.jsonl"
 
 
 def run(
@@ -61,51 +49,52 @@ def run(
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
     output.prepare()
-    failures_name = _named(FAILURES_NAME, settings)
     failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
-    with (
-        _locked(output, stop) as lock,
-        Ledger(
-            output.own, settings, convert.version(), force, lock.died, check=lock.check
-        ) as ledger,
-        Failures(output.path(failures_name), partial(output.put_chunks, failures_name)) as failures,
-    ):
-        output.sweep()
-        absorb(ledger, output.path(OWN_FOLDER), settings, source.shard.has)
-        # A list that the ledger knows nothing of is left alone: it may be the input.
-        if next(ledger.failures(), None) is not None:
-            failures.rewrite(ledger.failures)
-        resume = Resume(source, ledger, output, settings.policy.overwrite, force)
-        hooks = Hooks(ledger.in_flight.begin, resume.may_write, failing)
+    with open_books(output, settings, source, convert.version(), stop, force) as books:
+        record = Recorder(readers, stop, books)
+        resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
+        hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing)
         job = Job(store, output, settings, limits, hooks)
-        pool = Pool(_passing_skips(job), limits.workers)
-        interval = settings.monitor.interval.total_seconds()
-        with Monitor(interval, lambda: _waits(pool, limits, source)) as monitor:
-            record = Recorder(readers, stop, ledger, failures)
-            record(_started(settings, limits))
-            record(monitor.sample())
-            for result in pool.run(resume, stop, settings.limits.drain.total_seconds()):
-                record.result(result)
-                for given_up in _given_up(job, pool, limits, stop):
-                    record.result(given_up)
-                if monitor.due():
-                    record(monitor.sample())
-                    record(_progress(record.summary))
-            if pool.in_flight:
-                job.cancel()
-                pool.join(_CANCEL_SECONDS)
-            record(monitor.sample())
-            _settle(ledger, failures, store, source, record, stop)
-            finished = _finished(settings, record.summary, stop, pool.in_flight)
-            _finish(record, output, settings, finished, lock)
+        abandoned = _convert(settings, source, resume, job, limits, record, stop)
+        try:
+            if not stop.requested:
+                books.settle(store, source, record.run_id, record.summary)
+            books.rewrite_failures()
+        except (EnvironmentStop, PictureError) as error:
+            stop.halt(error)
+        _finish(record, books, _finished(settings, record.summary, stop, abandoned))
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return record.summary
 
 
-def _locked(output: LocalStore, stop: Stop) -> Lock:
-    path = os.path.join(output.own, LOCK_NAME)
-    return Lock(path, stop.halt, is_stopped=lambda: stop.requested)
+def _convert(
+    settings: Settings,
+    source: Source,
+    resume: Resume,
+    job: Job,
+    limits: Limits,
+    record: Recorder,
+    stop: Stop,
+) -> int:
+    """Send what is to be done through the pool; give how many pictures were left undone."""
+    pool = Pool(_passing_skips(job), limits.workers)
+    interval = settings.monitor.interval.total_seconds()
+    with Monitor(interval, lambda: _waits(pool, limits, source)) as monitor:
+        record(_started(settings, limits))
+        record(monitor.sample())
+        for result in pool.run(resume, stop, settings.limits.drain.total_seconds()):
+            record.result(result)
+            for given_up in _given_up(job, pool, limits, stop):
+                record.result(given_up)
+            if monitor.due():
+                record(monitor.sample())
+                record(_progress(record.summary))
+        if pool.in_flight:
+            job.cancel()
+            pool.join(_CANCEL_SECONDS)
+        record(monitor.sample())
+    return pool.in_flight
 
 
 _CANCEL_SECONDS = 2.0
@@ -197,46 +186,11 @@ def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) 
     )
 
 
-def _settle(
-    ledger: Ledger, failures: Failures, store: Store, source: Source, record: Recorder, stop: Stop
-) -> None:
-    """Bring failed.jsonl up to date: forget what has come by and is not wrong any more."""
-
-    def is_over(key: bytes, line: str) -> bool:
-        failure = json.loads(line)
-        if failure["run_id"] == record.run_id or not source.covers(key):
-            return False
-        is_here = failure["source"] == store.full_path(key)
-        return is_here or not os.path.lexists(from_text(failure["source"]))
-
-    # An input that is not mounted is empty, or cannot be listed: it says nothing of its pictures.
-    told = record.summary
-    is_sound = told.total_files > 0 and Reason.FOLDER_UNREADABLE not in told.failures_by_reason
-    try:
-        if is_sound and not stop.requested:
-            ledger.forget_failures(is_over)
-            if source.is_whole:
-                ledger.forget_unfinished()
-        failures.rewrite(ledger.failures)
-    except (EnvironmentStop, PictureError) as error:
-        stop.halt(error)
-
-
-def _named(name: bytes, settings: Settings) -> bytes:
-    """Name a file of this run's in the output: each shard has its own, as summary-3-of-10.json."""
-    stem, extension = os.path.splitext(name)
-    shard = os.fsencode(settings.shard.name)
-    return b"-".join((stem, shard)) + extension if shard else name
-
-
-def _finish(
-    record: Recorder, output: LocalStore, settings: Settings, finished: RunFinished, lock: Lock
-) -> None:
-    """Write the reports, then tell that the run has finished: what is told has happened."""
+def _finish(record: Recorder, books: Books, finished: RunFinished) -> None:
+    """Write the summary, then tell that the run has finished: what is told has happened."""
     event, summary = record.fold(finished)
     try:
-        lock.check()  # else the summary is another run's to write
-        output.put(_named(SUMMARY_NAME, settings), report.to_json(summary).encode())
+        books.write_summary(summary)
     except (EnvironmentStop, PictureError) as error:
         cause = error.cause if isinstance(error, EnvironmentStop) else "report_lost"
         event, summary = record.fold(

@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from optimizr.errors import EnvironmentStop, Reason
+from optimizr.books import Books
+from optimizr.errors import EnvironmentStop
 from optimizr.events import (
     Event,
-    ImageConverted,
     ImageFailed,
-    ImageSkipped,
     RunFinished,
     RunProgress,
     new_run_id,
 )
 from optimizr.job import Outcome
-from optimizr.ledger.failures import Failures, to_line
-from optimizr.ledger.ledger import Ledger
 from optimizr.pool import Stop
 from optimizr.resume import Skips
 from optimizr.source import Item
@@ -35,14 +32,11 @@ Result = tuple[Item, Outcome] | Skips
 class Recorder:
     """Stamps events, folds them into the summary and tells them on. Main thread only."""
 
-    def __init__(
-        self, sinks: Iterable[Sink], stop: Stop, ledger: Ledger, failures: Failures
-    ) -> None:
+    def __init__(self, sinks: Iterable[Sink], stop: Stop, books: Books) -> None:
         self.summary = Summary()
         self.run_id = new_run_id()
         self._stop = stop
-        self._ledger = ledger
-        self._failures = failures
+        self._books = books
         self._sinks = tuple(sinks)
         self._seq = 0
         self._started = datetime.now(UTC)
@@ -74,14 +68,9 @@ class Recorder:
         """Commit an outcome, then tell of it. What cannot be committed is not told."""
         try:
             if isinstance(outcome, ImageFailed):
-                outcome = replace(outcome, attempts=self._ledger.attempts(item) + 1)
+                outcome = replace(outcome, attempts=self._books.ledger.attempts(item) + 1)
             event, summary = self.fold(outcome)
-            if isinstance(event, ImageFailed) and event.reason != Reason.BAD_LINE:
-                line = to_line(event)
-                self._ledger.record(item, event, line)
-                self._failures.append(line)
-            elif isinstance(event, ImageConverted | ImageSkipped):
-                self._ledger.record(item, event)
+            self._books.enter(item, event)
         except EnvironmentStop as error:
             self._stop.halt(error)
         else:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from optimizr import Settings, pipeline
+from optimizr import Settings, books, pipeline
 from optimizr.errors import ConfigError, EnvironmentStop
 from optimizr.events import Event, ImageConverted
 from optimizr.ledger.lock import Lock
@@ -353,7 +353,7 @@ def test_a_run_whose_lock_is_taken_over_writes_nothing_more(
             lock.write_text("{}")
             notes.write_bytes(b"theirs\0theirs.webp\0")
 
-    monkeypatch.setattr(pipeline, "_locked", locked)
+    monkeypatch.setattr(books, "lock_of", locked)
     settings = Settings(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
     summary = pipeline.run(settings, take_over)
     assert summary.exit_code == 3

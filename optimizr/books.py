@@ -1,0 +1,122 @@
+"""The books of a run: its lock, its ledger, failed.jsonl and summary.json, kept in the output.
+
+Opened together before anything is done, closed together at the end; each shard keeps its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from optimizr import report
+from optimizr.config import Settings
+from optimizr.errors import Reason
+from optimizr.events import Event, ImageConverted, ImageFailed, ImageSkipped
+from optimizr.keys import from_text
+from optimizr.ledger.failures import Failures, to_line
+from optimizr.ledger.ledger import Ledger
+from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.ledger.others import absorb
+from optimizr.pool import Stop
+from optimizr.source import Item, Source
+from optimizr.store import Store
+from optimizr.store.local import LocalStore
+from optimizr.store.walk import OWN_FOLDER
+from optimizr.summary import Summary
+
+SUMMARY_NAME = b"summary.json"
+FAILURES_NAME = b"failed.jsonl"
+
+
+class Books:
+    """Kept by the main thread; the ledger may be looked into by any."""
+
+    def __init__(
+        self, output: LocalStore, settings: Settings, lock: Lock, ledger: Ledger, failures: Failures
+    ) -> None:
+        self.ledger = ledger
+        self._output = output
+        self._settings = settings
+        self._lock = lock
+        self._failures = failures
+
+    def enter(self, item: Item, event: Event) -> None:
+        """Commit the outcome of a picture. Raises EnvironmentStop.
+
+        A line of a list that cannot be used is no picture's; it is told, and stands in the list.
+        """
+        if isinstance(event, ImageFailed) and event.reason != Reason.BAD_LINE:
+            line = to_line(event)
+            self.ledger.record(item, event, line)
+            self._failures.append(line)
+        elif isinstance(event, ImageConverted | ImageSkipped):
+            self.ledger.record(item, event)
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write summary.json. Raises EnvironmentStop or PictureError."""
+        self._lock.check()  # else it is another run's to write
+        self._output.put(_named(SUMMARY_NAME, self._settings), report.to_json(summary).encode())
+
+    def settle(self, store: Store, source: Source, run_id: str, summary: Summary) -> None:
+        """After a run that came to its end, forget what was wrong before and is not any more.
+
+        Raises EnvironmentStop.
+        """
+
+        def is_over(key: bytes, line: str) -> bool:
+            failure = json.loads(line)
+            if failure["run_id"] == run_id or not source.covers(key):
+                return False
+            is_here = failure["source"] == store.full_path(key)
+            return is_here or not os.path.lexists(from_text(failure["source"]))
+
+        # An input that is not mounted is empty, or cannot be listed: it says nothing of pictures.
+        if not summary.total_files or Reason.FOLDER_UNREADABLE in summary.failures_by_reason:
+            return
+        self.ledger.forget_failures(is_over)
+        if source.is_whole:
+            self.ledger.forget_unfinished()
+
+    def rewrite_failures(self) -> None:
+        """Write failed.jsonl as the ledger knows it. Raises EnvironmentStop or PictureError."""
+        self._failures.rewrite(self.ledger.failures)
+
+
+@contextmanager
+def open_books(
+    output: LocalStore, settings: Settings, source: Source, encoder: str, stop: Stop, force: bool
+) -> Iterator[Books]:
+    """Lock the output, sweep what a killed run left, and open the books.
+
+    Raises ConfigError if another run is at work, EnvironmentStop if they cannot be opened, and
+    Cancelled if `stop` is requested while another machine's lock is waited for.
+    """
+    name = _named(FAILURES_NAME, settings)
+    with (
+        lock_of(output, stop) as lock,
+        Ledger(output.own, settings, encoder, force, lock.died, check=lock.check) as ledger,
+        Failures(output.path(name), partial(output.put_chunks, name)) as failures,
+    ):
+        output.sweep()
+        absorb(ledger, output.path(OWN_FOLDER), settings, source.shard.has)
+        books = Books(output, settings, lock, ledger, failures)
+        # A list that the ledger knows nothing of is left alone: it may be the input.
+        if next(ledger.failures(), None) is not None:
+            books.rewrite_failures()
+        yield books
+
+
+def lock_of(output: LocalStore, stop: Stop) -> Lock:
+    """Make the lock of a run; losing it stops the run."""
+    path = os.path.join(output.own, LOCK_NAME)
+    return Lock(path, stop.halt, is_stopped=lambda: stop.requested)
+
+
+def _named(name: bytes, settings: Settings) -> bytes:
+    """Name a file of this run's in the output: each shard has its own, as summary-3-of-10.json."""
+    stem, extension = os.path.splitext(name)
+    shard = os.fsencode(settings.shard.name)
+    return b"-".join((stem, shard)) + extension if shard else name
