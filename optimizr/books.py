@@ -82,6 +82,7 @@ class Books:
 
     def rewrite_failures(self) -> None:
         """Write failed.jsonl as the ledger knows it. Raises EnvironmentStop or PictureError."""
+        self._lock.check()
         self._failures.rewrite(self.ledger.failures)
 
 
@@ -101,10 +102,14 @@ def open_books(
         Failures(output.path(name), partial(output.put_chunks, name)) as failures,
     ):
         output.sweep()
-        absorb(ledger, output.path(OWN_FOLDER), settings, source.shard.has)
+        absorb(
+            *(ledger, output.path(OWN_FOLDER), settings.shard.count, settings, source.shard.has),
+            *(lambda: stop.requested, force),
+        )
         books = Books(output, settings, lock, ledger, failures)
-        # A list that the ledger knows nothing of is left alone: it may be the input.
-        if next(ledger.failures(), None) is not None:
+        # What the ledger does not know is left, and so is a list that is to be worked through.
+        is_input = settings.input.startswith("@")
+        if not is_input and next(ledger.failures(), None) is not None:
             books.rewrite_failures()
         yield books
 

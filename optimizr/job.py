@@ -104,6 +104,7 @@ class Job:
                 if skipped is not None:
                     return skipped
                 self._put(item.output, made.data, watch)
+                self._take_away(item.superseded, item.output)
         return _converted(item, len(data), header, made, watch)
 
     @contextmanager
@@ -182,12 +183,14 @@ class Job:
         if len(made.data) < len(data):
             return None
         if self._if_larger == "skip":
-            self._take_away(item)
+            self._take_away(item.superseded)
+            self._take_away(item.output if item.replaces else None)
             return _skipped(item, len(data), "larger_skipped")
         if self._if_larger == "copy":
             return self._copy(item, data, watch)
         if header.is_as_asked(self._options):
             self._put(item.output, data, watch)
+            self._take_away(item.superseded, item.output)
             return _skipped(item, len(data), "webp_copied", item.output)
         return None
 
@@ -201,13 +204,19 @@ class Job:
             self._hooks.decoding(item.key, item.key)
             self._put(item.key, data, watch)
             copied = item.key
-        self._take_away(item)
+        self._take_away(item.output if item.replaces else None, item.key)
         return _skipped(item, len(data), "larger_copied", copied)
 
-    def _take_away(self, item: Item) -> None:
-        """Remove the WebP of an earlier run, whose settings were others."""
-        if item.replaces:
-            self._output.remove(item.output)
+    def _take_away(self, key: bytes | None, made: bytes | None = None) -> None:
+        """Remove what an earlier run made with other settings, unless that is what was just made.
+
+        By identity too: on some file systems names differ in letter case only.
+        """
+        if key is None or key == made:
+            return
+        there = self._output.identity(key)
+        if made is None or there != self._output.identity(made):
+            self._output.remove(key)
 
     def _fetch(self, item: Item, watch: Stopwatch) -> bytes:
         with watch.lap(Stage.FETCH):

@@ -59,7 +59,7 @@ def run(
         try:
             if not stop.requested:
                 books.settle(store, source, record.run_id, record.summary)
-            books.rewrite_failures()
+                books.rewrite_failures()
         except (EnvironmentStop, PictureError) as error:
             stop.halt(error)
         _finish(record, books, _finished(settings, record.summary, stop, abandoned))

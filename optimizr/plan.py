@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,13 +19,15 @@ from optimizr.events import (
 )
 from optimizr.job import Job
 from optimizr.keys import to_text
-from optimizr.ledger.ledger import LEDGER_NAME, Ledger
+from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.ledger.others import absorb, has_ledger, has_others
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
-from optimizr.source import Item
+from optimizr.source import Item, Source
 from optimizr.store.local import LocalStore
+from optimizr.store.walk import OWN_FOLDER
 
 SAMPLE = 20
 """Pictures that are converted for the estimate."""
@@ -60,9 +63,8 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
-    with _looking(settings, output, force, stop) as ledger:
-        overwrite = settings.policy.overwrite
-        resume = source if ledger is None else Resume(source, ledger, output, overwrite, force)
+    with _looking(settings, source, output, force, stop) as ledger:
+        resume = Resume(source, ledger, output, settings.policy.overwrite, force)
         drawn = _draw(resume, stop)
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
     outcomes = [outcome for outcome in pool.run(drawn.sample, stop, 0) if outcome is not None]
@@ -92,17 +94,25 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
 
 @contextmanager
 def _looking(
-    settings: Settings, output: LocalStore, force: bool, stop: Stop
-) -> Iterator[Ledger | None]:
-    """Give the output's ledger to look at, if it has one."""
-    if not os.path.exists(os.path.join(output.own, LEDGER_NAME)):
-        yield None
+    settings: Settings, source: Source, output: LocalStore, force: bool, stop: Stop
+) -> Iterator[Ledger]:
+    """Give what the output's ledgers know, to look at."""
+    top = output.path(OWN_FOLDER)
+    if os.path.isdir(top) and not has_others(top, settings.shard.count) and has_ledger(output.own):
+        lock = os.path.join(output.own, LOCK_NAME)
+        with (
+            Lock(lock, stop.halt, purpose="read", is_stopped=lambda: stop.requested) as held,
+            Ledger(output.own, settings, "", force, held.died, look_only=True) as ledger,
+        ):
+            yield ledger
         return
-    lock = os.path.join(output.own, LOCK_NAME)
+    # Nothing is known, or several ledgers know something: put together in one for the while.
     with (
-        Lock(lock, stop.halt, purpose="read", is_stopped=lambda: stop.requested) as held,
-        Ledger(output.own, settings, "", force, held.died, look_only=True) as ledger,
+        tempfile.TemporaryDirectory(prefix="optimizr-") as folder,
+        Ledger(os.fsencode(folder), settings, encoder="") as ledger,
     ):
+        if os.path.isdir(top):
+            absorb(ledger, top, None, settings, source.shard.has, lambda: stop.requested)
         yield ledger
 
 

@@ -5,16 +5,15 @@ Only what the ledger knows is looked at, so nothing that optimizr did not make i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from optimizr import endpoints
+from optimizr.books import lock_of
 from optimizr.config import Settings, ShardSettings
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
 from optimizr.ledger.ledger import Ledger
-from optimizr.ledger.lock import LOCK_NAME, Lock
-from optimizr.ledger.others import absorb, has_any
+from optimizr.ledger.others import absorb, has_others
 from optimizr.pool import Stop
 from optimizr.source import Source
 from optimizr.store import Standing, Store
@@ -43,10 +42,10 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
     output = endpoints.open_output(settings)
     _check(settings, source, output)
     with (
-        Lock(os.path.join(output.own, LOCK_NAME), stop.halt) as lock,
+        lock_of(output, stop) as lock,
         Ledger(output.own, settings, encoder="", died=lock.died) as ledger,
     ):
-        absorb(ledger, output.own, settings, source.shard.has)
+        absorb(ledger, output.own, 1, settings, source.shard.has, lambda: stop.requested)
         here = store.identity(b"")
         for made, key, size in ledger.outputs():
             if stop.requested:
@@ -74,7 +73,7 @@ def _check(settings: Settings, source: Source, output: LocalStore) -> None:
         raise ConfigError(
             f"input: expected the directory that the outputs were made from, got {settings.input!r}"
         )
-    if not has_any(output.own):
+    if not has_others(output.own, None):
         raise ConfigError(
             f"output: expected a ledger in {settings.output!r}, got none; no run has been here"
         )

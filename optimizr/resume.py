@@ -83,7 +83,7 @@ class Resume:
                 self._ledger.settle(item.key)
                 size = known.output_bytes if known.outcome == "converted" else 0
                 return _skipped(item, "up_to_date", known.output, size)
-            return self._allowed(item)
+            return self._allowed(self._with_copy(item, known))
         except PictureError as problem:
             return item._replace(problem=problem)
 
@@ -97,6 +97,14 @@ class Resume:
             return False
         standing = self._output.find(known.output)
         return standing is not None and standing.size == known.output_bytes
+
+    def _with_copy(self, item: Item, known: Known | None) -> Item:
+        """Say which copy of the picture, by `if_larger: copy`, stands in the output."""
+        if known is None or known.outcome != "larger_copied" or known.output is None:
+            return item
+        standing = self._output.find(known.output)
+        ours = standing is not None and self._ledger.made(known.output, *standing)
+        return item._replace(superseded=known.output) if ours else item
 
     def _allowed(self, item: Item) -> Item | ImageSkipped:
         alone = self._ledger.must_be_alone(item.key)

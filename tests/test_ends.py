@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -361,6 +362,94 @@ def test_a_run_whose_lock_is_taken_over_writes_nothing_more(
     assert not (tmp_path / "out/summary.json").exists()
     assert lock.read_text() == "{}"
     assert notes.stat().st_size > 0
+
+
+def test_a_copy_of_a_webp_is_not_taken_away_again(optimizr: Program, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    photo(120, 90, noise=20).webpsave(str(tmp_path / "in/a.webp"), Q=30)
+    args = ("--picture.formats", "webp", "--policy.if-larger", "copy", "--quality")
+    for quality in ("5", "100", "100"):
+        done = optimizr(
+            *("run", "--input", tmp_path / "in", "--output", tmp_path / "out"),
+            *(*args, quality, "--force"),
+        )
+        assert done.returncode == 0
+        assert (tmp_path / "out/a.webp").exists()
+
+
+def test_a_copy_goes_once_the_policy_is_another(optimizr: Program, tmp_path: Path) -> None:
+    hard(tmp_path / "in/hard.jpg")
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--quality", "100")
+    for policy, left in (
+        ("copy", ["hard.jpg"]),
+        ("skip", []),
+        ("copy", ["hard.jpg"]),
+        ("keep", ["hard.webp"]),
+        ("skip", []),
+    ):
+        assert optimizr(*run, "--policy.if-larger", policy).returncode == 0
+        files = [p.name for p in (tmp_path / "out").glob("hard.*")]
+        assert files == left
+
+
+def test_an_interrupted_retry_leaves_its_list(optimizr: Program, tmp_path: Path) -> None:
+    fill(tmp_path / "in", 60, side=900)
+    (tmp_path / "out").mkdir()
+    listed = tmp_path / "out/failed.jsonl"
+    keys = sorted(str(p.relative_to(tmp_path / "in")) for p in (tmp_path / "in").rglob("*.*g"))
+    lines = [json.dumps({"key": key, "source": f"{tmp_path}/in/{key}"}) for key in keys]
+    listed.write_text("\n".join(lines))
+    run = ("run", "--input", f"@{listed}", "--output", tmp_path / "out")
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, run)], env=clean_environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while "image.converted" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    assert listed.read_text() == "\n".join(lines)
+    assert optimizr(*run).returncode == 0
+    assert not listed.exists()
+    assert len(list((tmp_path / "out").rglob("*.webp"))) == 60
+
+
+def test_what_force_claims_of_a_lost_ledger_ends_with_its_beginning(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 40, side=900)
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    optimizr(*run)
+    (tmp_path / "out/.optimizr/ledger.sqlite").write_bytes(b"junk")
+    forced = subprocess.Popen(
+        [*COMMAND, *map(str, run), "--force"],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert forced.stdout is not None
+    while "image.converted" not in forced.stdout.readline():
+        pass
+    forced.send_signal(signal.SIGINT)
+    forced.communicate()
+    photo(30, 20).jpegsave(str(tmp_path / "in/mine.jpg"))
+    (tmp_path / "out/mine.webp").write_bytes(b"made after that")
+    done = optimizr(*run)
+    assert failed(done) == {"mine.jpg": "output_not_ours"}
+    assert (tmp_path / "out/mine.webp").read_bytes() == b"made after that"
+
+
+def test_a_dry_run_knows_what_is_not_ours(optimizr: Program, tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/picture 0.webp").write_bytes(b"mine")
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--dry-run")
+    (planned,) = events(optimizr(*run, "--policy.overwrite", "never").stdout)
+    assert planned["skipped_files"] == 1
+    (planned,) = events(optimizr(*run).stdout)
+    assert planned["sampled_failures"] == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["picture 0.webp"]
 
 
 def test_a_dry_run_beside_a_run_is_exit_2(optimizr: Program, tmp_path: Path) -> None:

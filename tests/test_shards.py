@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizr.source.shard import Shard
-from tests.conftest import COMMAND, Program, clean_environment, fill, leftovers, named, summary_of
+from tests.conftest import (
+    COMMAND,
+    Program,
+    clean_environment,
+    events,
+    fill,
+    leftovers,
+    named,
+    summary_of,
+)
 from tests.make_pictures import photo
 
 
@@ -124,3 +133,122 @@ def test_an_index_that_is_no_shard_is_exit_2(optimizr: Program, tmp_path: Path) 
     )
     assert done.returncode == 2
     assert "an index below the count of 2" in done.stderr
+
+
+def part(index: int, count: int) -> list[str]:
+    return ["--shard.index", str(index), "--shard.count", str(count)]
+
+
+def converted(done: subprocess.CompletedProcess[str]) -> set[str]:
+    return {event["key"] for event in named(done.stdout, "image.converted")}
+
+
+def failed(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return {event["key"]: event["reason"] for event in named(done.stdout, "image.failed")}
+
+
+def test_a_killed_run_of_another_count_is_taken_over_with_what_only_its_wal_has(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 20)
+    run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    optimizr(*run)
+    for index in range(2):
+        optimizr(*run, *part(index, 2))
+    fill(tmp_path / "in/more", 60, side=300)
+    killed = subprocess.Popen(
+        [*COMMAND, *run], env=clean_environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert killed.stdout is not None
+    told = ""
+    while told.count("image.converted") < 10:
+        told += killed.stdout.readline()
+    killed.kill()
+    told += killed.communicate()[0]
+    before = {
+        e["key"] for e in events(told[: told.rindex("\n")]) if e["event"] == "image.converted"
+    }
+    after = [optimizr(*run, *part(index, 2)) for index in range(2)]
+    assert [done.returncode for done in after] == [0, 0]
+    assert not before & (converted(after[0]) | converted(after[1]))
+    assert len(outputs(tmp_path / "out")) == 80
+
+
+def test_prune_and_other_counts_keep_off_while_a_shard_is_at_work_again(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 10)
+    where = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    for index in range(2):
+        optimizr("run", *where, *part(index, 2))
+    assert optimizr("prune", *where).returncode == 0  # has taken over what the shards know
+    fill(tmp_path / "in/more", 40, side=1500)
+    shard = subprocess.Popen(
+        [*COMMAND, "run", *where, *part(0, 2), "--effort", "6"],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+    )
+    assert shard.stdout is not None
+    shard.stdout.readline()
+    assert optimizr("prune", *where, "--yes").returncode == 2
+    assert optimizr("run", *where).returncode == 2
+    shard.communicate()
+    assert shard.returncode == 0
+
+
+def test_shards_that_start_together_take_turns_at_another_counts_ledger(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 16)
+    run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    optimizr(*run)
+    for count in (4, 3):
+        shards = [
+            subprocess.Popen(
+                [*COMMAND, *run, *part(index, count)],
+                env=clean_environment(),
+                stdout=subprocess.DEVNULL,
+            )
+            for index in range(count)
+        ]
+        assert [shard.wait(120) for shard in shards] == [0] * count
+
+
+def test_a_picture_under_another_extension_stays_in_its_shard(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 20)
+    run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    for index in range(2):
+        optimizr(*run, *part(index, 2))
+    for path in list((tmp_path / "in").rglob("*.jpg")):
+        path.rename(path.with_suffix(".JPEG"))
+    done = [optimizr(*run, *part(index, 2)) for index in range(2)]
+    assert [one.returncode for one in done] == [0, 0]
+    assert len(outputs(tmp_path / "out")) == 20
+
+
+def test_a_broken_ledger_of_another_count_is_got_past_by_force(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 12)
+    run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    for index in range(2):
+        optimizr(*run, *part(index, 2))
+    broken = tmp_path / "out/.optimizr/0-of-2/ledger.sqlite"
+    broken.write_bytes(b"junk")
+    done = optimizr(*run)
+    assert done.returncode == 3
+    assert "0-of-2/ledger.sqlite" in done.stderr
+    forced = optimizr(*run, "--force")
+    assert (forced.returncode, len(converted(forced))) == (0, 12)
+    assert converted(optimizr(*run)) == set()
+
+
+def test_a_dry_run_knows_what_shards_have_done(optimizr: Program, tmp_path: Path) -> None:
+    fill(tmp_path / "in", 12)
+    run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    first = optimizr(*run, *part(1, 2))
+    for count, expected in ((1, len(converted(first))), (2, 0)):
+        (planned,) = events(optimizr(*run, "--dry-run", *part(0, count)).stdout)
+        assert planned["skipped_files"] == expected

@@ -46,9 +46,28 @@ def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
             pyvips.concurrency_set(1)
             pyvips.cache_set_max(0)
             pyvips.operation_block_set("VipsForeignLoad", True)
-            _started = True
         for name in formats:
             pyvips.operation_block_set(FORMATS[name].loader, False)
+        if not _started:
+            _warm_up(formats)
+            _started = True
+
+
+def _warm_up(formats: Iterable[str]) -> None:
+    """Use what threads will use, while there is one: cffi makes its types when they are first used.
+
+    Two threads that do so at once can abort the process
+    (https://github.com/python-cffi/cffi/issues/271).
+    """
+    image = pyvips.Image.black(2, 2, bands=4).copy(interpretation="srgb")
+    image = with_blob(image, "made-up", b"x")
+    image.set_progress(True)
+    image.set_kill(False)
+    image = image.resize(0.5).cast("uchar")
+    blob(image, "made-up")
+    image.webpsave_buffer()
+    if "jpeg" in formats:
+        load(image.jpegsave_buffer(), "jpeg").autorot().avg()
 
 
 def version() -> str:

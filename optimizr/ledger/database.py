@@ -71,9 +71,6 @@ create table absorbed(
 ) without rowid;
 """
 
-FOR_EVER = (0, 2**63 - 1)
-"""A time that all files are from, in nanoseconds."""
-
 _UNUSABLE = "ledger_unusable"
 _SIDE_FILES = (b"-wal", b"-shm", b"-journal")
 
@@ -90,7 +87,7 @@ def open_database(path: bytes, anew: bool) -> sqlite3.Connection:
     """Open the ledger, or make it. Raises EnvironmentStop if it cannot be used.
 
     With `anew` it is looked through first, and if it cannot be used it is moved aside: then nobody
-    knows what is ours, so the new one claims all files that are there. Never unasked.
+    knows what is ours, so the new one claims all files that are there by then. Never unasked.
     """
     if not os.path.exists(path):
         _create(path)
@@ -100,7 +97,7 @@ def open_database(path: bytes, anew: bool) -> sqlite3.Connection:
     except EnvironmentStop as stop:
         if not anew or stop.cause != _UNUSABLE:
             raise
-    _create(path, claim=FOR_EVER)
+    _create(path, claim_all=True)
     with translated(path):
         return _open(path)
 
@@ -114,7 +111,7 @@ def translated(path: bytes) -> Iterator[None]:
         raise stop_of(path, error) from None
 
 
-def _create(path: bytes, claim: tuple[int, int] | None = None) -> None:
+def _create(path: bytes, claim_all: bool = False) -> None:
     """Make an empty ledger, under another name first: one cut short is never taken for it.
 
     One that is there already is kept under another name, for whoever wants to look at it.
@@ -128,8 +125,9 @@ def _create(path: bytes, claim: tuple[int, int] | None = None) -> None:
                 db.executescript(f"begin;{_TABLES}commit;")
                 db.execute(f"pragma application_id={_APPLICATION_ID}")
                 db.execute(f"pragma user_version={SCHEMA}")
-                if claim is not None:
-                    db.execute("insert into claims values(?,?)", claim)
+                if claim_all:
+                    now = os.stat(new).st_mtime_ns  # by the file system's clock
+                    db.execute("insert into claims values(0,?)", (now,))
             if os.path.exists(path):
                 _keep(path, path + f".unusable-{time.time_ns()}".encode())
             for suffix in _SIDE_FILES:  # of a ledger that is gone; SQLite would replay it
@@ -229,8 +227,9 @@ def _unusable(path: bytes, came: str) -> EnvironmentStop:
     return EnvironmentStop(
         _UNUSABLE,
         f"expected the ledger of schema {SCHEMA} in {to_text(path)!r}, got: {came}; bring it back "
-        "from a backup, or run again with --force, which begins a new one, converts all pictures "
-        "again and replaces what stands at their outputs' names",
+        "from a backup (without its -wal), take the version of optimizr that made it, or run again "
+        "with --force, which begins a new one, converts all pictures again and replaces what "
+        "stands at their outputs' names",
     )
 
 

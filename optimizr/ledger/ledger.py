@@ -59,7 +59,6 @@ class Ledger:
         Raises EnvironmentStop.
         """
         self._path = os.path.join(folder, LEDGER_NAME)
-        self._force = force
         self._check = check
         self._lock = threading.Lock()
         self._db = open_database(self._path, anew=force and not look_only)
@@ -97,7 +96,7 @@ class Ledger:
     def made(self, output: bytes, size: int, mtime_ns: int) -> bool:
         """Tell whether the file that stands at an output's name is one that optimizr made."""
         row = self._one("select size from outputs where output = ?", output)
-        if row is not None and (self._force or row[0] == size):
+        if row is not None and row[0] == size:
             return True
         return self._unfinished.made(output, mtime_ns)
 
@@ -144,8 +143,8 @@ class Ledger:
     def _enter_output(
         db: sqlite3.Connection, item: Item, made: bytes | None, size: int, now: int
     ) -> None:
-        if made != item.output:  # by `if_larger`; what was there has been removed
-            db.execute("delete from outputs where output = ?", (item.output,))
+        for gone in {item.output, item.superseded} - {made}:  # by `if_larger`; it is removed
+            db.execute("delete from outputs where output = ?", (gone,))
         if made is not None:
             # A picture that had this output before has it no more.
             db.execute(

@@ -32,8 +32,9 @@ BEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
 """How old the heartbeat of another machine must be before its lock is taken over."""
 _POLL_SECONDS = 0.5
-_PATIENCE_SECONDS = 120.0
-"""How long to wait for those who only read, at most."""
+_MOST_SECONDS = 120.0
+"""How long to wait for those who only read, and for who waits for a beat, at most."""
+_TURN_SECONDS = 0.1
 _SIZE = 4096
 """Bytes that are read; a holder's name is a few hundred."""
 
@@ -58,10 +59,24 @@ class Holder:
 class Held(ConfigError):  # noqa: N818 - a fact; who asked decides what to do
     """Somebody else has the lock."""
 
-    def __init__(self, message: str, reads: bool) -> None:
+    def __init__(self, message: str, holder: Holder | None, beats: bool) -> None:
         super().__init__(message)
-        self.reads = reads
-        """Whether they will be done in a moment."""
+        self.holder = holder
+        """Who, as far as the file tells."""
+        self.beats = beats
+        """Whether their heart has been seen to beat."""
+
+
+def _patience(holder: Holder | None) -> float:
+    """Give the seconds for which what the file tells must stay the same to be believed.
+
+    Between locking the file and writing into it, a holder is told by nothing or by who died there.
+    """
+    if holder is None:
+        return 5.0
+    if holder.boot != _boot() or holder.purpose != "run":
+        return _MOST_SECONDS  # they wait for a beat themselves, or are done in a moment
+    return 0.5
 
 
 class Lock:
@@ -99,18 +114,22 @@ class Lock:
         Raises Held if it is held, EnvironmentStop if it cannot be had, and Cancelled if
         `is_stopped` while waiting.
         """
-        end = time.monotonic() + _PATIENCE_SECONDS
+        begin = since = time.monotonic()
+        seen: Holder | None = None
         while True:
             try:
                 self._open_and_take()
             except Held as held:
-                if not held.reads or time.monotonic() > end:
+                now = time.monotonic()
+                if held.holder != seen:
+                    seen, since = held.holder, now
+                if held.beats or now - since > _patience(seen) or now - begin > _MOST_SECONDS:
                     raise
             else:
                 break
             if self._is_stopped():
                 raise Cancelled
-            time.sleep(_POLL_SECONDS / 2)
+            time.sleep(_TURN_SECONDS)
         self._beat.start()
         return self
 
@@ -181,7 +200,7 @@ class Lock:
                 raise Cancelled
             time.sleep(min(_POLL_SECONDS, self._stale_seconds / 10))
             if os.fstat(self._file).st_mtime_ns != last or self._read() != holder:
-                raise self._held(self._read() or holder)
+                raise self._held(self._read() or holder, beats=True)
 
     def _now_ns(self) -> int:
         """Tell the time by the file system's clock, which may be another machine's."""
@@ -216,14 +235,15 @@ class Lock:
         os.pwrite(self._file, content, 0)
         os.utime(self._file, ns=(mtime_ns, mtime_ns))
 
-    def _held(self, holder: Holder | None) -> Held:
+    def _held(self, holder: Holder | None, beats: bool = False) -> Held:
         who = "another run"
         if holder is not None:
             who = f"pid {holder.pid} on {holder.host}, since {holder.since}"
         return Held(
             f"output: expected nobody else at work on {to_text(os.path.dirname(self._path))!r}, "
             f"got {who}; wait for it to end, or name another output",
-            reads=holder is not None and holder.purpose == "read",
+            holder,
+            beats,
         )
 
 

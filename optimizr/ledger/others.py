@@ -6,7 +6,6 @@ newer row winning, so that a run with another count goes on where they were.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -39,45 +38,67 @@ insert into outputs
         key = excluded.key, size = excluded.size, at_us = excluded.at_us
     where excluded.at_us > outputs.at_us;
 insert or ignore into unfinished select key, output, runs from other.unfinished where is_mine(key);
-insert into claims select start_ns, end_ns from other.claims;
+insert into claims select start_ns, end_ns from other.claims where start_ns > 0;
 """
+_ABSORB_ALL_CLAIMS = "insert into claims select start_ns, end_ns from other.claims"
+"""Of a ledger begun anew, all that was there before is claimed; for who forces it, here too."""
 
 
 def absorb(
-    ledger: Ledger, top: bytes, settings: Settings, is_mine: Callable[[bytes], bool]
+    ledger: Ledger,
+    top: bytes,
+    count: int | None,
+    settings: Settings,
+    is_mine: Callable[[bytes], bool],
+    is_stopped: Callable[[], bool],
+    force: bool = False,
 ) -> None:
-    """Take over what ledgers of other counts below `top` know of the keys that are mine.
+    """Take over what ledgers of counts other than `count` know of the keys that are mine.
 
-    Raises ConfigError if one of them is held by a run, EnvironmentStop if one is unusable.
+    With `force` one that cannot be used is begun anew, as this run's own would be. Raises
+    ConfigError if one of them is held by a run, EnvironmentStop if one is unusable, and Cancelled
+    if `is_stopped` while waiting for one.
     """
-    for folder in _others(top, settings.shard.count):
-        path = os.path.join(folder, LEDGER_NAME)
-        if ledger.has_absorbed(folder, _stamp(path)):
-            continue
-        with _reading(folder, settings), ledger.attached(path) as db:
-            db.create_function("is_mine", 1, is_mine, deterministic=True)
-            for statement in _ABSORB.split(";")[:-1]:
-                db.execute(statement)
-        ledger.note_absorbed(folder, _stamp(path))
+    for folder in _others(top, count):
+        # Held also if nothing is new there: a run that is at work on it would be in our way.
+        with Lock(_in(folder, LOCK_NAME), _pass, purpose="read", is_stopped=is_stopped) as lock:
+            # Opened and closed, it has taken up what a killed run left: notes, and the WAL.
+            with Ledger(folder, settings, encoder="", force=force, died=lock.died):
+                pass
+            path = _in(folder, LEDGER_NAME)
+            stamp = _stamp(path)
+            if not ledger.has_absorbed(folder, stamp):
+                with ledger.attached(path) as db:
+                    db.create_function("is_mine", 1, is_mine, deterministic=True)
+                    for statement in _ABSORB.split(";")[:-1]:
+                        db.execute(statement)
+                    if force:
+                        db.execute(_ABSORB_ALL_CLAIMS)
+                ledger.note_absorbed(folder, _stamp(path))
 
 
-def _others(top: bytes, count: int) -> Iterator[bytes]:
-    """Yield the folders that hold ledgers of other counts."""
+def _others(top: bytes, count: int | None) -> Iterator[bytes]:
+    """Yield the folders at or below `top` that hold ledgers of other counts; of all for None."""
     for name in sorted(os.listdir(top)):
         match = _SHARD_FOLDER.fullmatch(name)
-        if match and int(match[1]) != count and _has_ledger(os.path.join(top, name)):
+        if match and int(match[1]) != count and has_ledger(os.path.join(top, name)):
             yield os.path.join(top, name)
-    if count != 1 and _has_ledger(top):
+    if count != 1 and has_ledger(top):
         yield top
 
 
-def has_any(top: bytes) -> bool:
-    """Tell whether there is a ledger, of whatever count."""
-    return os.path.isdir(top) and (_has_ledger(top) or next(_others(top, 1), None) is not None)
+def has_others(top: bytes, count: int | None) -> bool:
+    """Tell whether there is a ledger of another count; of any for None."""
+    return os.path.isdir(top) and next(_others(top, count), None) is not None
 
 
-def _has_ledger(folder: bytes) -> bool:
-    return os.path.exists(os.path.join(folder, LEDGER_NAME))
+def has_ledger(folder: bytes) -> bool:
+    """Tell whether there is a ledger in a folder."""
+    return os.path.exists(_in(folder, LEDGER_NAME))
+
+
+def _in(folder: bytes, name: bytes) -> bytes:
+    return os.path.join(folder, name)
 
 
 def _pass(_lost: EnvironmentStop) -> None:
@@ -87,12 +108,3 @@ def _pass(_lost: EnvironmentStop) -> None:
 def _stamp(path: bytes) -> str:
     status = os.stat(path)
     return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-@contextlib.contextmanager
-def _reading(folder: bytes, settings: Settings) -> Iterator[None]:
-    """Hold another ledger, once it has taken up what its last run left behind."""
-    with Lock(os.path.join(folder, LOCK_NAME), _pass, purpose="read") as lock:
-        with Ledger(folder, settings, encoder="", died=lock.died):
-            pass
-        yield

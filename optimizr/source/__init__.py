@@ -24,6 +24,8 @@ class Item(NamedTuple):
     """What is found wrong with it already; such an item only fails."""
     replaces: bool = False
     """Whether an output that optimizr made stands at `output`."""
+    superseded: bytes | None = None
+    """The key of a copy of it that optimizr made; it goes once there is a WebP instead, or none."""
     alone: bool = False
     """Whether it must be converted in a process of its own: it may take down ours."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 
 
@@ -14,10 +15,16 @@ class Shard:
     count: int = 1
 
     def has(self, key: bytes) -> bool:
-        """Tell whether a key belongs to this part. BLAKE2b: the same on every machine."""
+        """Tell whether a key belongs to this part.
+
+        Letter case and extension do not count: a.jpg and a.png can have the same output, now or
+        once one is renamed, and a shard knows its own outputs only. BLAKE2b of what is left is the
+        same on every machine.
+        """
         if self.count == 1:
             return True
-        digest = hashlib.blake2b(key, digest_size=8).digest()
+        stem = os.path.splitext(key)[0].decode("utf-8", "surrogateescape").casefold()
+        digest = hashlib.blake2b(stem.encode("utf-8", "surrogateescape"), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.index
 
 
