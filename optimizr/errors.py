@@ -26,7 +26,8 @@ class ExitCode(IntEnum):
     FAILURES = 1
     """Finished; more pictures failed than `policy.max_failed` allows."""
     USAGE = 2
-    """A mistake in a flag, a setting or a config file. Nothing was started."""
+    """A mistake in a flag, a setting or a config file, or another run is at work on the output.
+    Nothing was started."""
     ENVIRONMENT = 3
     """Stopped by the environment: disk full, output gone, ledger unusable. Mend it, run again."""
     INTERRUPTED = 130

@@ -52,11 +52,10 @@ class Ledger:
     ) -> None:
         """Open the ledger in `folder`, whose lock the caller holds.
 
-        `encoder` is noted with each output. With `force` nothing counts as up to date, and a
-        ledger that cannot be used is begun anew. `died` is what the lock says of a run whose
-        machine died. With `look_only` nothing is noted, and nothing may be recorded. `check` is
-        called before anything is written; it raises EnvironmentStop where nothing may be any more.
-        Raises EnvironmentStop.
+        `encoder` is noted with each output. With `force` a ledger that cannot be used is begun
+        anew. `died` is what the lock says of a run whose machine died. With `look_only` nothing is
+        noted, and nothing may be recorded. `check` is called before anything is written; it raises
+        EnvironmentStop where nothing may be any more. Raises EnvironmentStop.
         """
         self._path = os.path.join(folder, LEDGER_NAME)
         self._check = check
