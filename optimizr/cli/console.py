@@ -33,6 +33,8 @@ from optimizr.events import (
 )
 from optimizr.units import format_size
 
+_DRAW_SECONDS = 0.1
+
 
 class Terminal(Console):
     """stderr; whoever has closed it is told no more, and the run goes on."""
@@ -63,7 +65,7 @@ class Bar:
         self._task = self._progress.add_task("converting", total=None, detail="")
         self._saved = 0
         self._done = 0
-        self._start = time.monotonic()
+        self._start = self._next = time.monotonic()
         self._count = count
 
     def __enter__(self) -> Self:
@@ -80,9 +82,17 @@ class Bar:
             self._saved += event.input_bytes - event.output_bytes
         if isinstance(event, ImageConverted | ImageFailed | ImageSkipped):
             self._done += 1
-            rate = self._done / max(0.001, time.monotonic() - self._start)
-            detail = f"{rate:.1f}/s, {format_size(self._saved)} saved"
-            self._progress.update(self._task, completed=self._done, detail=detail)
+            self._show()
+
+    def _show(self) -> None:
+        """Draw it, but not for each of millions that are up to date."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _DRAW_SECONDS
+        rate = self._done / max(0.001, now - self._start)
+        detail = f"{rate:.1f}/s, {format_size(self._saved)} saved"
+        self._progress.update(self._task, completed=self._done, detail=detail)
 
     def _find_total(self) -> None:
         self._progress.update(self._task, total=self._count())
