@@ -22,6 +22,10 @@ _LEAST_BUDGET = 16 << 20
 """Bytes: below this not even a picture of half a megapixel could be converted."""
 
 
+_SPARE = 4 << 20
+"""Bytes by which the program's own RSS may differ from one start to the next."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Workers, and the budgets that they share."""
@@ -40,7 +44,7 @@ class Limits:
 
     def memory_for(self, budget: Budget, amount: int) -> int:
         """Give the `pool.memory` with which `budget` would hold `amount`, in bytes."""
-        program = self.memory - self.budget
+        program = self.memory - self.budget + _SPARE
         return program + math.ceil(amount * self.budget / budget.total)
 
     @classmethod

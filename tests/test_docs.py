@@ -54,8 +54,8 @@ def test_every_optimizr_command_of_the_readme_runs(tmp_path: Path) -> None:
     for command in readme_commands():
         if "optimizr " not in command:
             continue
-        own = command[command.index("optimizr ") :].replace("optimizr ", f"{program} ", 1)
-        own = own.replace("/tmp/", f"{tmp_path}/")
+        own = command[command.index("optimizr ") :].replace(" /tmp/", f" {tmp_path}/")
+        own = own.replace("optimizr ", f"{program} ", 1)
         done = subprocess.run(
             own,
             shell=True,
