@@ -87,6 +87,8 @@ def _convert(
             record.result(result)
             for given_up in _given_up(job, pool, limits, stop):
                 record.result(given_up)
+            if _is_replaced(stop):
+                job.cancel()
             if monitor.due():
                 record(monitor.sample())
                 record(_progress(record.summary))
@@ -105,6 +107,11 @@ _SLOTS_LOST = EnvironmentStop(
     "every CPU slot is held by a picture that cannot be stopped; look at those that failed as "
     "timeout, move them away, and run the same command again",
 )
+
+
+def _is_replaced(stop: Stop) -> bool:
+    """Tell whether another run has taken this one's place: then nothing may be written any more."""
+    return isinstance(stop.error, EnvironmentStop) and stop.error.cause == "lock_lost"
 
 
 def _passing_skips(job: Job) -> Callable[[Item | Skips], Result]:
