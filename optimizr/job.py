@@ -6,9 +6,8 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from optimizr import convert
 from optimizr.config import Settings
@@ -19,6 +18,7 @@ from optimizr.events import (
     ImageFailed,
     ImageSkipped,
 )
+from optimizr.hooks import NOBODY, Hooks
 from optimizr.keys import to_text
 from optimizr.limits import Limits
 from optimizr.pool import Budget, Hold, OverBudget
@@ -28,18 +28,6 @@ from optimizr.store import Store, Writer
 from optimizr.units import format_size
 
 Outcome = ImageConverted | ImageSkipped | ImageFailed
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Who else has a say in a picture's way. Called in the picture's own thread."""
-
-    decoding: Callable[[bytes, bytes], None] = lambda _key, _output: None
-    """Called with a picture's key and the key that will be written, before it is decoded."""
-    may_write: Callable[[bytes], bool] = lambda _key: True
-    """Tells whether a key that was not foreseen may be written. May raise PictureError."""
-    failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
-    """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
 
 
 _GRACE_SECONDS = 5.0
@@ -55,7 +43,7 @@ class Job:
         output: Writer,
         settings: Settings,
         limits: Limits,
-        hooks: Hooks = Hooks(),
+        hooks: Hooks = NOBODY,
     ) -> None:
         """Take what a picture needs on its way."""
         self._source = source

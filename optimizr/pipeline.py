@@ -19,7 +19,8 @@ from optimizr.events import (
     RunProgress,
     RunStarted,
 )
-from optimizr.job import Hooks, Job
+from optimizr.hooks import Hooks
+from optimizr.job import Job
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop

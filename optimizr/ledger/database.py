@@ -111,6 +111,19 @@ def translated(path: bytes) -> Iterator[None]:
         raise stop_of(path, error) from None
 
 
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit what a `with` does, all of it or nothing."""
+    db.execute("begin")
+    try:
+        yield
+        db.execute("commit")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("rollback")
+        raise
+
+
 def _create(path: bytes, claim_all: bool = False) -> None:
     """Make an empty ledger, under another name first: one cut short is never taken for it.
 

@@ -15,7 +15,7 @@ from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop
 from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import from_text
-from optimizr.ledger.database import open_database, stop_of, translated
+from optimizr.ledger.database import open_database, stop_of, transaction, translated
 from optimizr.ledger.in_flight import InFlight
 from optimizr.ledger.makings import Makings
 from optimizr.ledger.unfinished import Unfinished
@@ -160,18 +160,10 @@ class Ledger:
         yield from (line for _, line in self._failures())
 
     def _failures(self) -> Iterator[tuple[bytes, str]]:
-        start = b""  # a root that could not be listed is a key too
-        while True:
-            with self._lock, translated(self._path):
-                rows = self._db.execute(
-                    "select key, failure from items where failure is not null and key >= ? "
-                    "order by key limit 1000",
-                    (start,),
-                ).fetchall()
-            if not rows:
-                return
-            yield from rows
-            start = rows[-1][0] + b"\0"
+        return self._rows(
+            "select key, failure from items where failure is not null and key >= ? "
+            "order by key limit 1000"
+        )
 
     def has_absorbed(self, folder: bytes, stamp: str) -> bool:
         """Tell whether another ledger's rows have been taken over as they are by `stamp`."""
@@ -201,18 +193,20 @@ class Ledger:
 
     def outputs(self) -> Iterator[tuple[bytes, bytes, int]]:
         """Yield each output that is ours: its key, its picture's key, its size when it was made."""
-        after = b""
+        return self._rows(
+            "select output, key, size from outputs where output >= ? order by output limit 1000"
+        )
+
+    def _rows(self, query: str) -> Iterator[Any]:
+        """Yield the rows from the key `?` on, some at a time: others get a turn between."""
+        start = b""
         while True:
             with self._lock, translated(self._path):
-                rows = self._db.execute(
-                    "select output, key, size from outputs where output > ? "
-                    "order by output limit 1000",
-                    (after,),
-                ).fetchall()
+                rows = self._db.execute(query, (start,)).fetchall()
             if not rows:
                 return
             yield from rows
-            after = rows[-1][0]
+            start = rows[-1][0] + b"\0"
 
     def forget_output(self, output: bytes, key: bytes) -> None:
         """Forget an output, and that its picture is done."""
@@ -234,15 +228,8 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._check()
-        with self._lock, translated(self._path):
-            self._db.execute("begin")
-            try:
-                yield self._db
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
+        with self._lock, translated(self._path), transaction(self._db):
+            yield self._db
 
     def _one(self, query: str, *values: Any) -> Any:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from optimizr.ledger.database import transaction
 from optimizr.ledger.in_flight import InFlight
 
 _CRASHES = 2
@@ -87,14 +88,8 @@ class Unfinished:
         self._left = {key: _Left(output, runs) for key, output, runs in rows}
 
     def _write(self, left: dict[bytes, _Left]) -> None:
-        self._db.execute("begin")
-        try:
+        with transaction(self._db):
             self._db.executemany(
                 "insert or replace into unfinished values(?,?,?)",
                 [(key, output, runs) for key, (output, runs) in left.items()],
             )
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise

@@ -1,0 +1,24 @@
+"""Who else has a say in a picture's way, handed to the job that goes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from optimizr.errors import PictureError
+from optimizr.source import Item
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """All are called in the picture's own thread."""
+
+    decoding: Callable[[bytes, bytes], None] = lambda _key, _output: None
+    """Called with a picture's key and the key that will be written, before it is decoded."""
+    may_write: Callable[[bytes], bool] = lambda _key: True
+    """Tells whether a key that was not foreseen may be written. May raise PictureError."""
+    failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
+    """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
+
+
+NOBODY = Hooks()
