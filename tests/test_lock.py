@@ -42,8 +42,8 @@ def of_another_machine(path: bytes) -> dict[str, Any]:
 def test_the_second_run_on_an_output_stops_with_exit_2_and_names_the_first(
     optimizr: Program, tmp_path: Path
 ) -> None:
-    fill(tmp_path / "in", 60, side=900)
-    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    fill(tmp_path / "in", 40, side=1500)
+    run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--effort", "6")
     first = subprocess.Popen(
         [*COMMAND, *map(str, run)], env=clean_environment(), stdout=subprocess.PIPE, text=True
     )
@@ -57,7 +57,7 @@ def test_the_second_run_on_an_output_stops_with_exit_2_and_names_the_first(
     told = first.stdout.read()
     first.stdout.close()
     assert first.wait(60) == 0
-    assert len(named(told, "image.converted")) == 60
+    assert len(named(told, "image.converted")) == 40
     assert optimizr(*run).returncode == 0
 
 
