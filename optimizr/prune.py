@@ -61,8 +61,9 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
             standing = _standing(output, made)
             is_same = standing is not None and standing.size == size
             is_ours = is_same and output.identity(made) != store.identity(key)
+            if remove and is_ours:
+                is_ours = _remove(output, made)
             if remove and (is_ours or standing is None):
-                is_ours = is_ours and _remove(output, made)
                 ledger.forget_output(made, key)
             if standing is not None:
                 yield Orphan(output.full_path(made), standing.size, is_ours)

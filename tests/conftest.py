@@ -91,6 +91,21 @@ def named(stdout: str, name: str) -> list[dict[str, Any]]:
     return [event for event in events(stdout) if event["event"] == name]
 
 
+def converted(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Read which pictures a run told as converted."""
+    return {event["key"] for event in named(done.stdout, "image.converted")}
+
+
+def failed(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Read which pictures a run told as failed, and why."""
+    return {event["key"]: event["reason"] for event in named(done.stdout, "image.failed")}
+
+
+def webps(folder: Path) -> dict[str, bytes]:
+    """Read all WebPs of a folder, by their relative paths."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.webp")}
+
+
 def summary_of(output: Path) -> dict[str, Any]:
     """Read the summary that a run wrote."""
     loaded: dict[str, Any] = json.loads((output / "summary.json").read_text())

@@ -23,16 +23,18 @@ from optimizr.ledger.lock import Lock
 from optimizr.pool import Stop
 from optimizr.prune import prune
 from optimizr.store.local import LocalStore
-from tests.conftest import COMMAND, Program, clean_environment, events, fill, named, summary_of
+from tests.conftest import (
+    COMMAND,
+    Program,
+    clean_environment,
+    converted,
+    events,
+    failed,
+    fill,
+    named,
+    summary_of,
+)
 from tests.make_pictures import photo
-
-
-def converted(done: Any) -> set[str]:
-    return {event["key"] for event in named(done.stdout, "image.converted")}
-
-
-def failed(done: Any) -> dict[str, str]:
-    return {event["key"]: event["reason"] for event in named(done.stdout, "image.failed")}
 
 
 def hard(path: Path) -> bytes:

@@ -23,6 +23,7 @@ from tests.conftest import (
     leftovers,
     named,
     summary_of,
+    webps,
 )
 from tests.make_pictures import photo
 
@@ -44,10 +45,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     return home
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.webp")}
 
 
 def run_and_kill(command: list[str], after: float, once_started: bool) -> list[dict[str, Any]]:
@@ -91,7 +88,7 @@ def test_kill_9_at_any_moment_then_the_same_command_gives_what_an_undisturbed_ru
     assert len(converted) == len(set(converted)), "told as converted, and converted again"
     assert len(converted) > 0.9 * (COUNT - 3)  # the others were committed, and killed untold
     assert in_the_middle > kills / 10
-    assert outputs(out) == outputs(library / "fresh")
+    assert webps(out) == webps(library / "fresh")
     assert leftovers(out) == []
     assert {p.name for p in out.iterdir()} == {p.name for p in (library / "fresh").iterdir()}
     summary = summary_of(out)
@@ -195,7 +192,7 @@ def test_a_picture_in_flight_twice_by_chance_is_converted_alone_to_the_same_byte
     fill(tmp_path / "in", 6)
     run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
     assert optimizr(*run).returncode == 0
-    before = outputs(tmp_path / "out")
+    before = webps(tmp_path / "out")
     key = "picture 5.jpg"
     webp = tmp_path / "out/picture 5.webp"
     webp.unlink()
@@ -208,6 +205,6 @@ def test_a_picture_in_flight_twice_by_chance_is_converted_alone_to_the_same_byte
     (tmp_path / "hook/sitecustomize.py").write_text(TELL)
     done = optimizr(*run, PYTHONPATH=f"{tmp_path}/hook", TOLD=f"{tmp_path}/told")
     assert [e["key"] for e in named(done.stdout, "image.converted")] == [key]
-    assert outputs(tmp_path / "out") == before
+    assert webps(tmp_path / "out") == before
     pid = int((tmp_path / "told").read_text())
     assert pid != named(done.stdout, "run.started")[0]["pid"]

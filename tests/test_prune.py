@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from optimizr import Settings
+from optimizr.pool import Stop
+from optimizr.prune import prune
 from tests.conftest import Program, fill, named
 
 
@@ -68,3 +73,20 @@ def test_prune_refuses_an_output_without_a_ledger(optimizr: Program, done: Path)
     refused = optimizr("prune", "--input", done / "in", "--output", done / "in")
     assert refused.returncode == 2
     assert "expected a ledger" in refused.stderr
+
+
+def test_prune_still_knows_what_it_could_not_remove(
+    optimizr: Program, done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(input=str(done / "in"), output=str(done / "out"))
+
+    def refuse(path: bytes) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("optimizr.store.local.discard", refuse)
+        left = list(prune(settings, remove=True, stop=Stop()))
+    assert left
+    assert not any(orphan.is_ours for orphan in left)
+    pruned = optimizr("prune", "--input", done / "in", "--output", done / "out", "--yes")
+    assert pruned.stdout.count("\n") == len(left)

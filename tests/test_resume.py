@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Program, events, fill, named, summary_of
+from tests.conftest import Program, converted, events, failed, fill, named, summary_of, webps
 from tests.make_pictures import photo
 
 
@@ -34,21 +34,8 @@ def run(optimizr: Program, tree: Path, tmp_path: Path) -> Callable[..., Any]:
     return to_out
 
 
-def converted(done: Any) -> set[str]:
-    return {event["key"] for event in named(done.stdout, "image.converted")}
-
-
 def skipped(done: Any) -> dict[str, str]:
     return {event["key"]: event["reason"] for event in named(done.stdout, "image.skipped")}
-
-
-def failed(done: Any) -> dict[str, str]:
-    return {event["key"]: event["reason"] for event in named(done.stdout, "image.failed")}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Read all outputs of a folder."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.webp")}
 
 
 def test_a_second_run_converts_nothing_says_so_and_tells_of_the_whole_tree(
@@ -121,7 +108,7 @@ def test_the_result_is_that_of_a_first_run_whatever_was_there_before(
     run("--quality", "60", "--force")
     run()
     optimizr("run", "--input", tree, "--output", tmp_path / "fresh")
-    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert webps(tmp_path / "out") == webps(tmp_path / "fresh")
 
 
 def test_other_names_leave_the_old_outputs_for_prune(
@@ -131,7 +118,7 @@ def test_other_names_leave_the_old_outputs_for_prune(
     assert len(converted(run("--policy.naming", "append"))) == 12
     pruned = optimizr("prune", "--input", tree, "--output", tmp_path / "out", "--yes")
     assert pruned.stdout.count("\n") == 12
-    assert len(contents(tmp_path / "out")) == 12
+    assert len(webps(tmp_path / "out")) == 12
     assert converted(run("--policy.naming", "append")) == set()
 
 
@@ -165,7 +152,7 @@ def test_an_output_that_optimizr_did_not_make_is_never_replaced_unasked(
         told = failed(done) | skipped(done)
         assert told.get("picture 5.jpg") in (outcome, "up_to_date" if not is_kept else outcome)
         assert (foreign.read_bytes() == b"somebody else's") == is_kept
-    assert len(contents(tmp_path / "out")) == 12
+    assert len(webps(tmp_path / "out")) == 12
 
 
 def test_an_output_that_somebody_has_written_to_since_is_not_ours_any_more(
@@ -261,7 +248,7 @@ def test_a_retry_gives_the_names_that_the_whole_tree_gives(
     photo(40, 30).jpegsave(str(tmp_path / "in/a/x.jpg"))
     done = optimizr("run", "--input", f"@{out}/failed.jsonl", "--output", out)
     assert [e["output"] for e in named(done.stdout, "image.converted")] == ["a/x.jpg.webp"]
-    assert set(contents(out)) == {"a/x.jpg.webp", "a/x.png.webp"}
+    assert set(webps(out)) == {"a/x.jpg.webp", "a/x.png.webp"}
 
 
 def test_a_list_that_is_torn_or_leads_elsewhere_fails_line_by_line(
@@ -352,7 +339,7 @@ def test_a_broken_ledger_is_exit_3_and_force_mends_it(
     run: Callable[..., Any], tmp_path: Path, how: str
 ) -> None:
     run()
-    before = contents(tmp_path / "out")
+    before = webps(tmp_path / "out")
     BROKEN[how](tmp_path / "out/.optimizr/ledger.sqlite")
     broken = (tmp_path / "out/.optimizr/ledger.sqlite").read_bytes()
     done = run()
@@ -364,7 +351,7 @@ def test_a_broken_ledger_is_exit_3_and_force_mends_it(
     mended = run("--force")
     assert mended.returncode == 0
     assert len(converted(mended)) == 12
-    assert contents(tmp_path / "out") == before
+    assert webps(tmp_path / "out") == before
     (kept,) = (tmp_path / "out/.optimizr").glob("ledger.sqlite.unusable-*")
     assert kept.read_bytes() == broken
     assert converted(run()) == set()

@@ -14,11 +14,13 @@ from tests.conftest import (
     COMMAND,
     Program,
     clean_environment,
+    converted,
     events,
     fill,
     leftovers,
     named,
     summary_of,
+    webps,
 )
 from tests.make_pictures import photo
 
@@ -37,10 +39,6 @@ def test_shards_are_about_even(count: int) -> None:
         assert abs(sum(map(shard.has, keys)) - expected) < 4 * deviation
 
 
-def outputs(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.webp")}
-
-
 def test_shards_at_once_make_what_one_run_makes_and_each_keeps_its_own_files(
     optimizr: Program, tmp_path: Path
 ) -> None:
@@ -56,7 +54,7 @@ def test_shards_at_once_make_what_one_run_makes_and_each_keeps_its_own_files(
             processes.append(subprocess.Popen(command, env=clean_environment(), stdout=log))
     codes = sorted(process.wait(120) for process in processes)
     assert codes == [0, 0, 1]
-    assert outputs(tmp_path / "out") == outputs(tmp_path / "one")
+    assert webps(tmp_path / "out") == webps(tmp_path / "one")
     assert leftovers(tmp_path / "out") == []
     names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
     summaries = {name for name in names if name.startswith("summary")}
@@ -122,7 +120,7 @@ def test_prune_knows_what_all_shards_have_made(optimizr: Program, tmp_path: Path
     for path in list((tmp_path / "in").rglob("*.jpg"))[:6]:
         path.unlink()
     assert optimizr("prune", *run, "--yes").stdout.count("\n") == 6
-    assert len(outputs(tmp_path / "out")) == 14
+    assert len(webps(tmp_path / "out")) == 14
 
 
 def test_an_index_that_is_no_shard_is_exit_2(optimizr: Program, tmp_path: Path) -> None:
@@ -137,14 +135,6 @@ def test_an_index_that_is_no_shard_is_exit_2(optimizr: Program, tmp_path: Path) 
 
 def part(index: int, count: int) -> list[str]:
     return ["--shard.index", str(index), "--shard.count", str(count)]
-
-
-def converted(done: subprocess.CompletedProcess[str]) -> set[str]:
-    return {event["key"] for event in named(done.stdout, "image.converted")}
-
-
-def failed(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    return {event["key"]: event["reason"] for event in named(done.stdout, "image.failed")}
 
 
 def test_a_killed_run_of_another_count_is_taken_over_with_what_only_its_wal_has(
@@ -171,7 +161,7 @@ def test_a_killed_run_of_another_count_is_taken_over_with_what_only_its_wal_has(
     after = [optimizr(*run, *part(index, 2)) for index in range(2)]
     assert [done.returncode for done in after] == [0, 0]
     assert not before & (converted(after[0]) | converted(after[1]))
-    assert len(outputs(tmp_path / "out")) == 80
+    assert len(webps(tmp_path / "out")) == 80
 
 
 def test_prune_and_other_counts_keep_off_while_a_shard_is_at_work_again(
@@ -225,7 +215,7 @@ def test_a_picture_under_another_extension_stays_in_its_shard(
         path.rename(path.with_suffix(".JPEG"))
     done = [optimizr(*run, *part(index, 2)) for index in range(2)]
     assert [one.returncode for one in done] == [0, 0]
-    assert len(outputs(tmp_path / "out")) == 20
+    assert len(webps(tmp_path / "out")) == 20
 
 
 def test_a_broken_ledger_of_another_count_is_got_past_by_force(

@@ -68,8 +68,7 @@ class Tree:
         pictures = self._pictures(self._folder)
         if name not in pictures:  # its format is not enabled now, or it is gone
             pictures = sorted([*pictures, name])
-        prefix = parent + b"/" if parent else b""
-        return self._item(key, prefix + self._outputs(self._folder, pictures).of(name))
+        return self._item(key, self._folder.prefix + self._outputs(self._folder, pictures).of(name))
 
     def count(self) -> int:
         """Count the pictures by name alone: a walk without asking for any file."""
@@ -86,20 +85,17 @@ class Tree:
             if folder.problem is not None:
                 yield Item(folder.key, b"", problem=folder.problem)
             self.ignored += folder.ignored + len(folder.names) - len(pictures)
-        prefix = folder.key + b"/" if folder.key else b""
-        outputs = self._outputs(folder, pictures)
+        outputs, prefix = self._outputs(folder, pictures), folder.prefix
         for name in self._own(folder, pictures):
             yield self._item(prefix + name, prefix + outputs.of(name))
 
     def _own(self, folder: Folder, pictures: list[bytes]) -> list[bytes]:
         if self.shard.count == 1:
             return pictures
-        prefix = folder.key + b"/" if folder.key else b""
-        return [name for name in pictures if self.shard.has(prefix + name)]
+        return [name for name in pictures if self.shard.has(folder.prefix + name)]
 
     def _outputs(self, folder: Folder, pictures: list[bytes]) -> OutputNames:
-        prefix = folder.key + b"/" if folder.key else b""
-        return OutputNames(prefix, pictures, self._naming, self._copies, folder.webp_folders)
+        return OutputNames(folder.prefix, pictures, self._naming, self._copies, folder.webp_folders)
 
     def _pictures(self, folder: Folder) -> list[bytes]:
         if self._only is not None:

@@ -44,6 +44,11 @@ class Folder(NamedTuple):
     problem: PictureError | None = None
     """Why the directory could not be listed."""
 
+    @property
+    def prefix(self) -> bytes:
+        """What stands before a name in its key: nothing in the root."""
+        return self.key + b"/" if self.key else b""
+
 
 class Writer(Protocol):
     """Where outputs go. Keys are bytes, parts divided by `/`."""
