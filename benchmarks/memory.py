@@ -17,7 +17,7 @@ from typing import Any
 import pyvips
 
 from optimizr import convert
-from optimizr.cli.malloc import use_one_arena
+from optimizr.cli.malloc import settle_malloc
 from optimizr.convert.formats import FORMATS
 from optimizr.machine import peak_rss
 from tests.make_pictures import drawing, photo, with_alpha
@@ -124,18 +124,18 @@ KINDS: dict[str, Kind] = {
 
 def measure(path: str, given: str) -> str:
     """Convert one file; give its row of the table. Run in a fresh process."""
-    use_one_arena()
+    settle_malloc()
     options = convert.Options(formats=tuple(FORMATS), **json.loads(given))
     convert.start(FORMATS)
     warm = photo(64, 64).jpegsave_buffer()
-    convert.convert(warm, convert.probe(warm, options), options)
+    convert.convert(convert.probe(warm, options), options)
     data = Path(path).read_bytes()
     before = peak_rss()
-    header = convert.probe(data, options)
-    convert.convert(data, header, options)
+    picture = convert.probe(data, options)
+    convert.convert(picture, options)
     peak = peak_rss() - before
-    estimate = convert.peak_bytes(header, len(data), options)
-    each = peak / header.pixels
+    estimate = convert.peak_bytes(picture, options)
+    each = peak / picture.header.pixels
     return f"{peak >> 20} | {estimate >> 20} | {estimate / peak:.2f} | {each:.1f} |"
 
 

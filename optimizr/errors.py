@@ -60,6 +60,8 @@ class Reason(StrEnum):
     """Two runs ended while it was being converted, and so did a process of its own."""
     EMPTY_FILE = "empty_file"
     """Zero bytes."""
+    ENCODER_FAILED = "encoder_failed"
+    """Decoded well, but libwebp could not encode it: out of memory, or more than WebP can hold."""
     FOLDER_UNREADABLE = "folder_unreadable"
     """A folder cannot be listed, so its pictures are unknown. Never within `policy.max_failed`."""
     FORMAT_NOT_ENABLED = "format_not_enabled"

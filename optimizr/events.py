@@ -43,6 +43,10 @@ class RunStarted(Event):
     """Of optimizr."""
     libvips_version: str
     """Of libvips."""
+    encoder: str = ""
+    """What encodes: `libwebp 1.6.0`, called directly, or libvips' `webpsave 8.18.7`."""
+    encoder_why: str = ""
+    """How it came to be chosen."""
     python_version: str
     """Of Python."""
     host: str

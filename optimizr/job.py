@@ -109,13 +109,13 @@ class Job:
                 yield found
             return
         with watch.lap(Stage.PROBE):
-            header = convert.probe(data, options)
-        peak = convert.peak_bytes(header, len(data), options)
-        with self._reserve(limits.peak, peak, f"{header.width}x{header.height} pixels") as held:
+            picture = convert.probe(data, options)
+        peak = convert.peak_bytes(picture, options)
+        with self._reserve(limits.peak, peak, f"{picture.header.size} pixels") as held:
             with limits.slots.hold(1), self._watched(item, watch), watch.lap(Stage.CONVERT):
-                made = convert.convert(data, header, options, self._cancelled)
+                made = convert.convert(picture, options, self._cancelled)
             held.shrink(len(made.data))
-            yield header, made
+            yield picture.header, made
 
     def _put(self, key: bytes, data: bytes, watch: Stopwatch) -> None:
         self._check_wanted()

@@ -51,7 +51,8 @@ def run(
     limits = Limits.of(settings.pool)
     output.prepare()
     failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
-    with open_books(output, settings, source, convert.version(), stop, force) as books:
+    made_by = f"{convert.encoder()}, libvips {convert.version()}"
+    with open_books(output, settings, source, made_by, stop, force) as books:
         record = Recorder(readers, stop, books)
         resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
         hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing)
@@ -147,9 +148,12 @@ def _waits(pool: Pool[Item | Skips, Result], limits: Limits, source: Source) -> 
 
 
 def _started(settings: Settings, limits: Limits) -> RunStarted:
+    encoder = convert.encoder()
     return RunStarted(
         version=__version__,
         libvips_version=convert.version(),
+        encoder=str(encoder),
+        encoder_why=encoder.why,
         python_version=platform.python_version(),
         host=socket.gethostname(),
         pid=os.getpid(),

@@ -44,6 +44,7 @@ class Run(NamedTuple):
     version: str
     libvips_version: str
     settings: dict[str, Any]
+    encoder: str = ""
 
 
 def _sum() -> Any:
@@ -214,6 +215,7 @@ def _(event: RunStarted) -> Measured:
             event.version,
             event.libvips_version,
             event.settings,
+            event.encoder,
         ),
         "runs": 1,
         "workers": event.workers,

@@ -56,9 +56,9 @@ def peak_of(data: bytes) -> tuple[str, int, int]:
     before = psutil.Process().memory_info().rss
     estimate = 0
     try:
-        header = convert.probe(data, OPTIONS)
-        estimate = convert.peak_bytes(header, len(data), OPTIONS)
-        convert.convert(data, header, OPTIONS)
+        picture = convert.probe(data, OPTIONS)
+        estimate = convert.peak_bytes(picture, OPTIONS)
+        convert.convert(picture, OPTIONS)
         outcome = "converted"
     except PictureError as error:
         outcome = error.reason.value

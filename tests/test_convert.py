@@ -19,10 +19,10 @@ ALL = sorted(path.relative_to(HOME) for path in HOME.rglob("*") if path.is_file(
 
 def to_webp(data: bytes, quality: int = 80, effort: int = 4) -> bytes:
     options = convert.Options(quality=quality, effort=effort)
-    return convert.convert(data, probe(data), options).data
+    return convert.convert(probe(data), options).data
 
 
-def probe(data: bytes) -> convert.Header:
+def probe(data: bytes) -> convert.Probed:
     return convert.probe(data, convert.Options())
 
 
@@ -79,21 +79,21 @@ def test_quality_and_effort_reach_the_encoder() -> None:
 
 
 def test_what_a_file_is_its_content_decides() -> None:
-    assert probe(drawing(9, 9).pngsave_buffer()).format == "png"
-    assert probe(drawing(9, 9).jpegsave_buffer()).format == "jpeg"
+    assert probe(drawing(9, 9).pngsave_buffer()).header.format == "png"
+    assert probe(drawing(9, 9).jpegsave_buffer()).header.format == "jpeg"
 
 
 def test_the_header_tells_what_memory_depends_on() -> None:
-    plain = probe(photo(64, 48).jpegsave_buffer())
+    plain = probe(photo(64, 48).jpegsave_buffer()).header
     assert (plain.width, plain.height, plain.has_alpha, plain.interlaced) == (64, 48, False, False)
-    assert probe(photo(64, 48).jpegsave_buffer(interlace=True)).interlaced
-    assert probe(drawing(64, 48).pngsave_buffer(interlace=True)).interlaced
-    assert probe(with_alpha(drawing(64, 48)).pngsave_buffer()).has_alpha
+    assert probe(photo(64, 48).jpegsave_buffer(interlace=True)).header.interlaced
+    assert probe(drawing(64, 48).pngsave_buffer(interlace=True)).header.interlaced
+    assert probe(with_alpha(drawing(64, 48)).pngsave_buffer()).header.has_alpha
 
 
 def test_the_estimate_grows_with_what_takes_memory() -> None:
     def estimate(data: bytes, quality: int = 80) -> int:
-        return convert.peak_bytes(probe(data), len(data), convert.Options(quality=quality))
+        return convert.peak_bytes(probe(data), convert.Options(quality=quality))
 
     image = photo(800, 600)
     plain = estimate(image.jpegsave_buffer())

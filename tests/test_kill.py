@@ -136,10 +136,10 @@ CRASH = """
 import os, signal
 import optimizr.convert as converter
 _convert = converter.convert
-def convert(data, *rest):
-    if b"kill the process" in data:
+def convert(picture, *rest):
+    if b"kill the process" in picture.data:
         os.kill(os.getpid(), signal.SIGSEGV)
-    return _convert(data, *rest)
+    return _convert(picture, *rest)
 converter.convert = convert
 """
 
@@ -178,10 +178,10 @@ TELL = """
 import os
 import optimizr.convert as converter
 _convert = converter.convert
-def convert(data, *rest):
+def convert(picture, *rest):
     with open(os.environ["TOLD"], "a") as file:
         file.write(f"{os.getpid()}\\n")
-    return _convert(data, *rest)
+    return _convert(picture, *rest)
 converter.convert = convert
 """
 

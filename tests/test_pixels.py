@@ -44,7 +44,7 @@ Pixels = Any
 
 def to_webp(data: bytes, **options: Any) -> bytes:
     given = convert.Options(**options)
-    return convert.convert(data, convert.probe(data, given), given).data
+    return convert.convert(convert.probe(data, given), given).data
 
 
 def opened(data: bytes) -> Image.Image:
@@ -200,8 +200,10 @@ def test_profiles_that_a_webp_cannot_have_are_not_kept(name: str) -> None:
 
 def test_of_an_animated_png_the_default_image_is_converted_and_that_is_known() -> None:
     data = animated_png()
-    assert convert.probe(data, convert.Options()).animation_dropped
-    assert not convert.probe(drawing(9, 9).pngsave_buffer(), convert.Options()).animation_dropped
+    assert convert.probe(data, convert.Options()).header.animation_dropped
+    assert not convert.probe(
+        drawing(9, 9).pngsave_buffer(), convert.Options()
+    ).header.animation_dropped
     assert getattr(opened(to_webp(data)), "n_frames", 1) == 1
 
 
@@ -220,7 +222,7 @@ def test_auto_takes_the_smaller_and_says_which() -> None:
         (photo(400, 300).pngsave_buffer(), "lossy"),
         (photo(400, 300).jpegsave_buffer(), "lossy"),
     ):
-        made = convert.convert(data, convert.probe(data, options), options)
+        made = convert.convert(convert.probe(data, options), options)
         assert made.mode == mode
         assert len(made.data) <= len(to_webp(data, mode="lossy"))
 
@@ -354,8 +356,7 @@ def test_a_deadline_lets_go_of_pictures_that_are_done() -> None:
 
     picture = Picture()
     gone = weakref.ref(picture)
-    with Deadline(30) as deadline:
-        deadline.watch(picture)
+    with Deadline(30) as deadline, deadline.watch(picture):
         time.sleep(0.15)  # the watchman has been by
     del picture
     assert gone() is None

@@ -28,13 +28,13 @@ class Stuck:
         self._lock = threading.Lock()
         self.release = threading.Event()
 
-    def __call__(self, data: bytes, header: Any, options: Any, cancelled: Any) -> Converted:
+    def __call__(self, picture: Any, options: Any, cancelled: Any) -> Converted:
         with self._lock:
             self._left -= 1
             stuck = self._left >= 0
         if stuck:
             self.release.wait(60)
-        return convert(data, header, options, cancelled)
+        return convert(picture, options, cancelled)
 
 
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: Stuck) -> tuple[Any, list[Event]]:
@@ -68,12 +68,12 @@ def test_slots_that_come_back_are_not_lost(tmp_path: Path, monkeypatch: pytest.M
     class Slow(Stuck):
         """Comes back by itself: two of the first four late, but not at the same time."""
 
-        def __call__(self, data: bytes, header: Any, options: Any, cancelled: Any) -> Converted:
+        def __call__(self, picture: Any, options: Any, cancelled: Any) -> Converted:
             with self._lock:
                 self._left -= 1
                 left = self._left
             time.sleep({3: 1.5, 2: 0.9, 1: 0.9, 0: 1.5}.get(left, 0))
-            return convert(data, header, options, cancelled)
+            return convert(picture, options, cancelled)
 
     summary, _ = run(tmp_path, monkeypatch, Slow(4))
     assert summary.failures_by_reason == {"timeout": 2}

@@ -50,6 +50,12 @@ def _libvips(mend: list[str]) -> bool:
     from optimizr.convert import check  # only where libvips is there
 
     _say("libvips", convert.version())
+    encoder = convert.encoder()
+    _say("encoder", f"{encoder}: {encoder.why}")
+    if encoder.name != "libwebp":
+        mend.append(
+            "encoding takes about a fifth longer than it need: pip install 'optimizr[fast]'"
+        )
     readable = check.readable()
     _say("codecs", f"reads {', '.join(readable)}; writes {'webp' * check.can_write() or 'nothing'}")
     works = {"jpeg", "png"} <= set(readable) and check.can_write()

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from optimizr import endpoints, pipeline
 from optimizr.cli.console import Bar, Lines, Terminal
-from optimizr.cli.malloc import use_one_arena
+from optimizr.cli.malloc import settle_malloc
 from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
@@ -33,7 +33,7 @@ from optimizr.units import format_seconds, format_size
 
 def main(argv: list[str]) -> int:
     """Convert, and tell of it."""
-    use_one_arena()
+    settle_malloc()
     settings, flags = command().parse(argv)
     as_json = _is_json(settings)
     if flags.dry_run:

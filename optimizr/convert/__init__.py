@@ -1,8 +1,8 @@
 """Bytes in, bytes out: the only package that touches libvips.
 
-    probe(bytes, options) -> Header              what it is; what is refused, is refused here
-    peak_bytes(header, size, options) -> int     the memory that converting it will take
-    convert(bytes, header, options) -> Converted
+    probe(bytes, options) -> Probed          what it is; what is refused, is refused here
+    peak_bytes(probed, options) -> int       the memory that converting it will take
+    convert(probed, options) -> Converted
 
 All are pure: no paths, no storage, no logging, so they can be fuzzed and measured alone. They
 raise PictureError and nothing else, but for Cancelled, which was asked for. Call `start` once
@@ -13,22 +13,27 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from optimizr.convert.choose import may_be_smaller_lossless
-from optimizr.convert.deadline import Deadline
+from optimizr.convert.deadline import Deadline, Expired
 from optimizr.convert.decode import decode
-from optimizr.convert.encode import encode
+from optimizr.convert.encode import encode, encoder, only_pixels
 from optimizr.convert.estimate import peak_bytes
+from optimizr.convert.libwebp import LibwebpError
 from optimizr.convert.options import Options
-from optimizr.convert.probe import Header, damaged, probe
-from optimizr.convert.vips import VipsError, start, version
+from optimizr.convert.probe import Header, Probed, damaged, probe
+from optimizr.convert.startup import start
+from optimizr.convert.vips import VipsError, version
 from optimizr.errors import PictureError, Reason, Stage
 
 __all__ = [
     "Converted",
     "Header",
     "Options",
+    "Probed",
     "convert",
+    "encoder",
     "peak_bytes",
     "probe",
     "start",
@@ -47,24 +52,41 @@ class Converted:
 
 
 def convert(
-    data: bytes, header: Header, options: Options, cancelled: threading.Event | None = None
+    picture: Probed, options: Options, cancelled: threading.Event | None = None
 ) -> Converted:
     """Decode a picture and encode it as WebP, streaming from one to the other where it can be.
 
-    `header` is what `probe` said of the same bytes. Raises PictureError: `truncated`, `corrupt`
-    or `timeout`; and Cancelled soon after `cancelled` is set by another thread.
+    Raises PictureError: `truncated`, `corrupt`, `encoder_failed` or `timeout`; and Cancelled soon
+    after `cancelled` is set by another thread.
     """
     with Deadline(options.timeout_seconds, cancelled) as deadline:
         try:
-            converted = _smallest(data, header, options, deadline)
-        except VipsError:
+            converted = _smallest(picture, options, deadline)
             deadline.check()
-            if not deadline.expired:
-                what = f"a {header.format} of {header.width}x{header.height} pixels"
-                raise damaged(data, header.format, what, Stage.CONVERT) from None
-        if deadline.expired:
-            raise timeout(options)
+        except Expired:
+            raise timeout(options) from None
+        except (VipsError, LibwebpError) as error:
+            raise _failed(picture, options, deadline, error) from None
     return converted
+
+
+def _failed(
+    picture: Probed, options: Options, deadline: Deadline, error: Exception
+) -> PictureError:
+    """Tell why it did not go well: because it was stopped, or because of the picture."""
+    try:
+        deadline.check()
+    except Expired:
+        return timeout(options)
+    header = picture.header
+    what = f"a {header.format} of {header.size} pixels"
+    if isinstance(error, LibwebpError):
+        return PictureError(
+            Stage.CONVERT,
+            Reason.ENCODER_FAILED,
+            f"expected to encode {what}, but libwebp gave up: {error}; try a lower webp.quality",
+        )
+    return damaged(picture.data, header.format, what, Stage.CONVERT)
 
 
 def timeout(options: Options) -> PictureError:
@@ -77,14 +99,18 @@ def timeout(options: Options) -> PictureError:
     )
 
 
-def _smallest(data: bytes, header: Header, options: Options, deadline: Deadline) -> Converted:
+def _smallest(picture: Probed, options: Options, deadline: Deadline) -> Converted:
+    direct = only_pixels(picture.header, options)
+
+    def decoded() -> Any:
+        return decode(picture, options, deadline)
+
     def encoded(mode: str) -> Converted:
-        image = deadline.watch(decode(data, header, options, deadline))
-        return Converted(encode(image, options, mode), mode)
+        return Converted(encode(decoded, options, mode, deadline, direct=direct), mode)
 
     if options.mode != "auto":
         return encoded(options.mode)
     lossy = encoded("lossy")
-    if not may_be_smaller_lossless(data, header):
+    if not may_be_smaller_lossless(picture):
         return lossy
     return min(encoded("lossless"), lossy, key=lambda made: len(made.data))

@@ -62,17 +62,17 @@ def main() -> None:
     here.start(options.formats)
     found: PictureError | tuple[Header, Converted]
     try:
-        header = here.probe(data, options)
-        peak = here.peak_bytes(header, len(data), options)
+        picture = here.probe(data, options)
+        peak = here.peak_bytes(picture, options)
         if peak > most_bytes:
             raise PictureError(
                 Stage.RESERVE,
                 Reason.TOO_LARGE_FOR_MEMORY,
                 f"expected to need at most {format_size(most_bytes)} of memory, but "
-                f"{header.width}x{header.height} pixels take {format_size(peak)}; "
+                f"{picture.header.size} pixels take {format_size(peak)}; "
                 "raise pool.memory",
             )
-        found = header, here.convert(data, header, options)
+        found = picture.header, here.convert(picture, options)
     except PictureError as error:
         found = error
     pickle.dump(found, sys.stdout.buffer)

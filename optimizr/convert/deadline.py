@@ -1,17 +1,20 @@
 """An end for pictures that take too long, or that are not wanted any more.
 
-libvips stops a pipeline whose image is marked as killed: its loops look at the mark, and libwebp
-asks through a progress hook. One thread for the whole process looks after all conversions, so
-nothing is called back from inside libvips, which would wait for Python's lock.
+libvips stops a pipeline whose image is marked as killed: its loops look at the mark, and its saver
+asks through a progress hook; libwebp, called directly, stops when its hook says so. One thread for
+the whole process looks after all conversions, so nothing is called back from inside libvips or
+libwebp while all is well, which would wait for Python's lock.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
-from optimizr.errors import Cancelled
+from optimizr.errors import Cancelled, OptimizrError
 
 _PERIOD_SECONDS = 0.1
 
@@ -20,8 +23,12 @@ _changed = threading.Condition()
 _watchman = threading.Thread()
 
 
+class Expired(OptimizrError):  # noqa: N818 - the time is up, which is no mistake
+    """The time is up."""
+
+
 class Deadline:
-    """Kills what it watches once the time is up or `cancelled` is set; for the length of a `with`.
+    """Stops what it watches once the time is up or `cancelled` is set; for the length of a `with`.
 
     Entering raises Cancelled if it is set by then.
     """
@@ -29,7 +36,7 @@ class Deadline:
     def __init__(self, seconds: float, cancelled: threading.Event | None = None) -> None:
         self._at = time.monotonic() + seconds
         self._cancelled = cancelled or threading.Event()
-        self._images: list[Any] = []
+        self._stop: Callable[[], object] | None = None
         self.expired = False
 
     def __enter__(self) -> Self:
@@ -43,26 +50,40 @@ class Deadline:
     def __exit__(self, *_: object) -> None:
         with _changed:
             _active.discard(self)
-        self._images = []  # anew, not cleared: the watchman may be going through it
 
-    def watch(self, image: Any) -> Any:
+    @contextmanager
+    def calling(self, stop: Callable[[], object]) -> Iterator[None]:
+        """Have `stop` called when it is time, if that is before the `with` ends.
+
+        It is called from another thread, and again and again.
+        """
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+    @contextmanager
+    def watch(self, image: Any) -> Iterator[Any]:
         """Give a picture that can be killed, to evaluate in place of this one."""
         image = image.copy()
         image.set_progress(True)  # without, libvips does not look at the mark
-        self._images.append(image)
-        return image
+        with self.calling(lambda: image.set_kill(True)):
+            yield image
 
     def check(self) -> None:
-        """Raise Cancelled if the work is not wanted any more."""
+        """Raise Cancelled if the work is not wanted any more, Expired if its time is up."""
         if self._cancelled.is_set():
             raise Cancelled
+        if self.expired:
+            raise Expired
 
     def look(self) -> None:
-        """Kill what is watched if it is time; again and again, since libvips clears marks."""
+        """Stop what is watched if it is time; again and again, since libvips clears marks."""
         self.expired |= time.monotonic() >= self._at
-        if self.expired or self._cancelled.is_set():
-            for image in self._images:
-                image.set_kill(True)
+        stop = self._stop
+        if stop is not None and (self.expired or self._cancelled.is_set()):
+            stop()
 
 
 def _start_watchman() -> None:

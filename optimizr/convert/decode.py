@@ -10,23 +10,29 @@ from typing import Any
 from optimizr.convert import colour
 from optimizr.convert.deadline import Deadline
 from optimizr.convert.options import Options
-from optimizr.convert.probe import Header
-from optimizr.convert.vips import load
+from optimizr.convert.probe import Header, Probed
 
 _JPEG_SHRINKS = (8, 4, 2)
 """What libjpeg can divide sides by while it decodes, which saves most of the work."""
 
 
-def decode(data: bytes, header: Header, options: Options, deadline: Deadline) -> Any:
+def decode(picture: Probed, options: Options, deadline: Deadline) -> Any:
     """Open a picture and give it as the WebP shall show it. Raises VipsError."""
+    header = picture.header
     width, height = header.fitted(options)
-    image = load(data, header.format, **_shrink_on_load(header, width))
-    image = colour.to_output(image, data, header.format, options.color)
+    image = picture.load(**_shrink_on_load(header, width))
+    image = colour.to_output(image, picture.data, header.format, options.color)
     if (width, height) != (header.width, header.height):
         image = _fit(image, header, width, height, deadline)
     if header.is_turned:
-        image = deadline.watch(image).copy_memory().autorot()
+        image = _whole(image, deadline).autorot()
     return image
+
+
+def _whole(image: Any, deadline: Deadline) -> Any:
+    """Run the picture's pipeline into memory."""
+    with deadline.watch(image) as watched:
+        return watched.copy_memory()
 
 
 def _shrink_on_load(header: Header, width: int) -> dict[str, int]:
@@ -44,6 +50,6 @@ def _fit(image: Any, header: Header, width: int, height: int, deadline: Deadline
         return image.thumbnail_image(width, height=height, size="force", no_rotate=True)
     pages = [
         page.thumbnail_image(width, height=height, size="force", no_rotate=True)
-        for page in deadline.watch(image).copy_memory().pagesplit()
+        for page in _whole(image, deadline).pagesplit()
     ]
     return pages[0].pagejoin(pages[1:])

@@ -1,54 +1,119 @@
-"""From pixels to WebP. Running this is what runs the whole pipeline."""
+"""From pixels to WebP. Running this is what runs the whole pipeline.
+
+Two ways lead there and give the same bytes: libvips' own saver, and libwebp called directly, which
+takes less time and memory. The direct way takes the picture in strips as libvips streams it, and
+converts each into the planes that libwebp works on (1.5 bytes a pixel for lossy pictures) where
+`webpsave` first gathers the whole as RGB (3 more). The decoder is let go before the encode begins.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.libwebp import Config, Libwebp, Picture, candidates, dotted, newest
 from optimizr.convert.options import Options
-from optimizr.convert.vips import blob, with_blob
+from optimizr.convert.probe import Header
+from optimizr.convert.vips import region, version
+from optimizr.convert.webpsave import webpsave
 
-_TURNING = {"orientation", "exif-ifd0-Orientation", "jpeg-thumbnail-data"}
-_XMP_TURNING = re.compile(rb"""(tiff:Orientation(?:>|=["']))[2-8]""")
-_KEEP_EXIF, _KEEP_XMP, _KEEP_ICC = 1, 2, 8
-"""Bits of libvips' VipsForeignKeep."""
+_STRIP_BYTES = 1 << 18
+"""Of RGB: enough that Python's part is lost in libvips' and libwebp's, little beside a picture."""
+_SMALL_BYTES = 1 << 20
+"""A picture that is not worth cutting."""
+_PRESETS = ("default", "picture", "photo", "drawing", "icon", "text")
+"""In the order of WebPPreset."""
+_NEAR_LOSSLESS_QUALITY = 75
+"""How hard to try: libwebp's default, as `webpsave` leaves it."""
+
+_direct: Libwebp | None = None
+_why = "it was not looked for"
 
 
-def encode(image: Any, options: Options, mode: str) -> bytes:
-    """Pull the picture through its pipeline and encode it as `mode` says. Raises VipsError.
+class Encoder(NamedTuple):
+    """What encodes stills without metadata; the rest is always libvips' `webpsave`."""
+
+    name: str
+    """`libwebp`, called directly, or `webpsave`."""
+    version: str
+    """Of that libwebp, or of libvips."""
+    why: str
+    """How it came to be chosen, as a clause for people."""
+
+    def __str__(self) -> str:
+        """Give name and version."""
+        return f"{self.name} {self.version}"
+
+
+def choose_encoder() -> None:
+    """Look for a libwebp to call directly. Once for the process, while it has one thread."""
+    global _direct, _why
+    _direct, _why = newest(candidates())
+
+
+def encoder() -> Encoder:
+    """Tell what encodes."""
+    if _direct is None:
+        return Encoder("webpsave", version(), f"of the libwebps that could be called, {_why}")
+    return Encoder("libwebp", dotted(_direct.version), _why)
+
+
+def only_pixels(header: Header, options: Options) -> bool:
+    """Tell whether a picture's WebP holds pixels alone: one frame, no metadata, no profile."""
+    return not (
+        header.pages > 1
+        or (header.has_metadata and options.metadata == "keep")
+        or (header.has_profile and options.color == "keep")
+    )
+
+
+def encode(
+    decode: Callable[[], Any], options: Options, mode: str, deadline: Deadline, *, direct: bool
+) -> bytes:
+    """Decode and encode as `mode` says, by libwebp itself if it is there and `direct` allows.
 
     `mode` is `lossy`, `lossless` or `near_lossless`; for the last, `quality` is how near, where
-    100 is lossless.
+    100 is lossless. `decode` makes the image, whose only owner is this function, so that the
+    decoder's memory is free when the encoder asks for its own. Raises VipsError, LibwebpError,
+    and what `deadline.check` raises.
     """
-    if options.metadata == "keep":
-        image = _as_upright(image)
-    data: bytes = image.webpsave_buffer(
-        Q=options.quality,
-        effort=options.effort,
-        lossless=mode == "lossless",
-        near_lossless=mode == "near_lossless",
-        alpha_q=options.alpha_quality,
-        preset=options.preset,
-        smart_subsample=options.sharp_yuv,
-        exact=options.exact,
-        keep=_kept(options),
-    )
-    return data
+    if _direct is None or not direct:
+        return webpsave(decode(), options, mode, deadline)
+    config = _config(_direct, options, mode)
+    argb = bool(config.lossless or config.use_sharp_yuv)
+    with _direct.picture(argb=argb) as picture:
+        _import(_direct, decode(), picture, deadline)
+        with deadline.calling(picture.abort):
+            return _direct.encode(picture, config)
 
 
-def _as_upright(image: Any) -> Any:
-    """Leave no word of turning in the metadata that is kept: the pixels are upright already.
+def _config(library: Libwebp, options: Options, mode: str) -> Config:
+    config = library.config(_PRESETS.index(options.preset), options.quality)
+    config.method = options.effort
+    config.lossless = mode != "lossy"
+    if mode == "near_lossless":
+        config.near_lossless = options.quality
+        config.quality = _NEAR_LOSSLESS_QUALITY
+    config.alpha_quality = options.alpha_quality
+    config.use_sharp_yuv = options.sharp_yuv
+    config.exact = options.exact
+    return config
 
-    The thumbnail goes too: it shows the picture as it was before.
-    """
-    image = image.copy()
-    for name in image.get_fields():
-        if name in _TURNING or name.startswith("exif-ifd1-"):
-            image.remove(name)
-    xmp = blob(image, "xmp-data")
-    return image if xmp is None else with_blob(image, "xmp-data", _XMP_TURNING.sub(rb"\g<1>1", xmp))
 
-
-def _kept(options: Options) -> int:
-    metadata = _KEEP_EXIF | _KEEP_XMP if options.metadata == "keep" else 0
-    return metadata | (_KEEP_ICC if options.color == "keep" else 0)
+def _import(library: Libwebp, image: Any, picture: Picture, deadline: Deadline) -> None:
+    """Fill the picture's planes from the image, strip by strip."""
+    width, height, bands = image.width, image.height, image.bands
+    source = region(image)
+    if width * height * bands <= _SMALL_BYTES:
+        library.fill(picture, width, height, bands, source.fetch(0, 0, width, height))
+        return
+    library.allocate(picture, width, height, bands)
+    rows = max(2, _STRIP_BYTES // (width * bands) & ~1)  # even: two rows share their chroma
+    for top in range(0, height, rows):
+        deadline.check()
+        strip_height = min(rows, height - top)
+        pixels = source.fetch(0, top, width, strip_height)
+        with library.picture(argb=picture.use_argb) as strip:
+            library.fill(strip, width, strip_height, bands, pixels)
+            picture.put(strip, top)

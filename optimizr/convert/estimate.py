@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from optimizr.convert.formats import FORMATS
 from optimizr.convert.options import Options
-from optimizr.convert.probe import Header
+from optimizr.convert.probe import Header, Probed
 
 _FRAME = 5.0
 """A flat picture: webpsave's frame of RGB (3), libwebp's planes of YUV (1.5), its records."""
@@ -39,8 +39,9 @@ _FIXED = 6 << 20
 """Line buffers, contexts and what malloc keeps, whatever the picture's size."""
 
 
-def peak_bytes(header: Header, input_bytes: int, options: Options) -> int:
+def peak_bytes(picture: Probed, options: Options) -> int:
     """Estimate the memory that converting takes at its peak, beside the input, in bytes."""
+    header, input_bytes = picture.header, len(picture.data)
     width, height = header.fitted(options)
     encoded = width * height  # of an animation one frame at a time
     return int(

@@ -43,6 +43,11 @@ class Header:
     """Animated, but only its default image is read: an APNG."""
 
     @property
+    def size(self) -> str:
+        """Width and height, and how many frames, for people: `640x480`, `640x480x12`."""
+        return f"{self.width}x{self.height}" + (f"x{self.pages}" if self.pages > 1 else "")
+
+    @property
     def pixels(self) -> int:
         """Of all frames."""
         return self.width * self.height * self.pages
@@ -71,7 +76,27 @@ class Header:
         return max(1, round(self.width * scale)), max(1, round(self.height * scale))
 
 
-def probe(data: bytes, options: Options) -> Header:
+@dataclass(slots=True)
+class Probed:
+    """A picture of which the header has been read, and nothing else yet."""
+
+    data: bytes
+    header: Header
+    _opened: Any = None
+    """What libvips has opened, so that it need not do so again; it can be read once."""
+
+    def load(self, **options: Any) -> Any:
+        """Open the picture for streaming from top to bottom. Raises VipsError.
+
+        `options` are the loader's own. Not from two threads at once.
+        """
+        opened, self._opened = self._opened, None
+        if opened is None or options:
+            return load(self.data, self.header.format, **options)
+        return opened
+
+
+def probe(data: bytes, options: Options) -> Probed:
     """Read the header.
 
     Raises PictureError: `empty_file`, `not_a_picture`, `format_not_enabled`, `truncated`,
@@ -79,14 +104,16 @@ def probe(data: bytes, options: Options) -> Header:
     """
     format_ = _format(data, options)
     try:
-        header = _header(load(data, format_), data, format_)
+        image = load(data, format_)
+        header = _header(image, data, format_)
     except VipsError:
         raise damaged(data, format_, f"a {format_}", Stage.PROBE) from None
     if format_ == "gif" and end_is_missing(data, format_):
         # The only decoder that takes what there is for the whole, whatever `fail_on` says.
         raise damaged(data, format_, f"a {format_}", Stage.PROBE)
     _check_size(header, options)
-    return header
+    # What cannot be streamed may be decoded by now: it waits for memory without that.
+    return Probed(data, header, image if FORMATS[format_].streams else None)
 
 
 def damaged(data: bytes, format_: str, what: str, stage: Stage) -> PictureError:
@@ -149,19 +176,19 @@ def _header(image: Any, data: bytes, format_: str) -> Header:
 
 
 def _check_size(header: Header, options: Options) -> None:
-    size = f"{header.width}x{header.height}" + (f"x{header.pages}" if header.pages > 1 else "")
     if header.pixels > options.max_pixels:
         raise PictureError(
             Stage.PROBE,
             Reason.TOO_MANY_PIXELS,
-            f"expected at most {options.max_pixels} pixels, got {size}; raise limits.max_pixels",
+            f"expected at most {options.max_pixels} pixels, got {header.size}; "
+            "raise limits.max_pixels",
         )
     if max(header.fitted(options)) > MAX_SIDE:
         raise PictureError(
             Stage.PROBE,
             Reason.TOO_LARGE_FOR_WEBP,
             f"expected sides of at most {MAX_SIDE} pixels, which is all that WebP can hold, "
-            f"got {size}; set picture.resize.max_width and max_height",
+            f"got {header.size}; set picture.resize.max_width and max_height",
         )
 
 

@@ -8,7 +8,6 @@ from strangers reach no other decoder.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,50 +23,30 @@ else:
     VipsError: type[Exception] = pyvips.Error
 
 
-_starting = threading.Lock()
-_started = False
+def set_up() -> None:
+    """Set libvips up for the process, with all loaders shut.
 
-
-def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
-    """Set libvips up for the process, with the loaders of these formats open.
-
-    The first call shuts all others; further calls only open more, since another run may be at work
-    in the process. `probe` refuses what a run's own formats do not name, whatever is open.
     Raises EnvironmentStop if libvips cannot be loaded.
     """
-    global _started
     if _missing is not None:
         raise EnvironmentStop(
             "libvips_missing",
             f"expected libvips to load, got: {_missing}; try `pip install 'pyvips[binary]'`",
         )
-    with _starting:
-        if not _started:
-            pyvips.concurrency_set(1)
-            pyvips.cache_set_max(0)
-            pyvips.operation_block_set("VipsForeignLoad", True)
-        for name in formats:
-            pyvips.operation_block_set(FORMATS[name].loader, False)
-        if not _started:
-            _warm_up(formats)
-            _started = True
+    pyvips.concurrency_set(1)
+    pyvips.cache_set_max(0)
+    pyvips.operation_block_set("VipsForeignLoad", True)
 
 
-def _warm_up(formats: Iterable[str]) -> None:
-    """Use what threads will use, while there is one: cffi makes its types when they are first used.
+def open_loaders(formats: Iterable[str]) -> None:
+    """Let these formats be read."""
+    for name in formats:
+        pyvips.operation_block_set(FORMATS[name].loader, False)
 
-    Two threads that do so at once can abort the process
-    (https://github.com/python-cffi/cffi/issues/271).
-    """
-    image = pyvips.Image.black(2, 2, bands=4).copy(interpretation="srgb")
-    image = with_blob(image, "made-up", b"x")
-    image.set_progress(True)
-    image.set_kill(False)
-    image = image.resize(0.5).cast("uchar")
-    blob(image, "made-up")
-    image.webpsave_buffer()
-    if "jpeg" in formats:
-        load(image.jpegsave_buffer(), "jpeg").autorot().avg()
+
+def made_up() -> Any:
+    """Draw a picture of 2x2 pixels with alpha."""
+    return pyvips.Image.black(2, 2, bands=4).copy(interpretation="srgb")
 
 
 def version() -> str:
@@ -86,6 +65,11 @@ def load(data: bytes, format_: str, **options: Any) -> Any:
         options["n"] = -1
     read = getattr(pyvips.Image, loader.operation)
     return read(data, access="sequential", fail_on="error", **options)
+
+
+def region(image: Any) -> Any:
+    """Give a window on a picture, to fetch rows through: from top to bottom, each once."""
+    return pyvips.Region.new(image)
 
 
 def blob(image: Any, name: str) -> bytes | None:

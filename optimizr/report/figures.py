@@ -91,6 +91,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure("version", "of optimizr", lambda s: s.run and s.run.version),
     Figure("libvips_version", "of libvips", lambda s: s.run and s.run.libvips_version),
+    Figure("encoder", "what encodes, and its version", lambda s: s.run and s.run.encoder),
     Figure("start_time", "RFC 3339, UTC", lambda s: _time(s.start_us)),
     Figure("end_time", "RFC 3339, UTC", lambda s: _time(s.end_us)),
     Figure("duration", "for people, as `3m25s`", lambda s: format_seconds(s.elapsed_seconds)),
