@@ -103,6 +103,10 @@ KINDS: dict[str, Kind] = {
         {"mode": "near_lossless", "quality": 60},
     ),
     "png, noise": (saved(PNG, noisy, compression=1), {}),
+    "png, noise, lossless, effort 6": (
+        saved(PNG, noisy, compression=1),
+        {"mode": "lossless", "effort": 6},
+    ),
     "png, noise, lossless": (saved(PNG, noisy, compression=1), {"mode": "lossless"}),
     "png, interlaced": (saved(PNG, plain, compression=1, interlace=True), {}),
     "png, alpha": (lambda: bytes(with_alpha(plain()).pngsave_buffer(compression=1)), {}),

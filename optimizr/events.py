@@ -85,6 +85,8 @@ class ImageConverted(Event):
     """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
     animation_dropped: bool | None = None
     """True for an animated PNG, of which the default image was converted."""
+    low_memory: bool | None = None
+    """True where libwebp had to do with less memory, which takes up to twice the CPU time."""
     input_bytes: int
     """Of the original's file."""
     output_bytes: int

@@ -110,7 +110,7 @@ class Job:
             return
         with watch.lap(Stage.PROBE):
             picture = convert.probe(data, options)
-        peak = convert.peak_bytes(picture, options)
+        options, peak = convert.fit(picture, options, limits.peak.total)
         with self._reserve(limits.peak, peak, f"{picture.header.size} pixels") as held:
             with limits.slots.hold(1), self._watched(item, watch), watch.lap(Stage.CONVERT):
                 made = convert.convert(picture, options, self._cancelled)
@@ -273,6 +273,7 @@ def _converted(
         height=header.height,
         mode=made.mode,
         animation_dropped=header.animation_dropped or None,
+        low_memory=made.low_memory or None,
         input_bytes=size,
         output_bytes=len(made.data),
         fetch_ms=watch.ms(Stage.FETCH),

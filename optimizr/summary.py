@@ -106,6 +106,7 @@ class Summary:
     up_to_date_output_bytes: int = _sum()
     pixels: int = _sum()
     larger_files: int = _sum()
+    low_memory_files: int = _sum()
     failures_by_reason: Mapping[str, int] = _merged(_add_counts, {})
     skips_by_reason: Mapping[str, int] = _merged(_add_counts, {})
 
@@ -234,6 +235,7 @@ def _(event: ImageConverted) -> Measured:
         "output_bytes": event.output_bytes,
         "pixels": event.width * event.height,
         "larger_files": int(event.output_bytes > event.input_bytes),
+        "low_memory_files": int(event.low_memory or 0),
         "fetch_us": microseconds(event.fetch_ms),
         "convert_us": microseconds(event.convert_ms),
         "store_us": microseconds(event.store_ms),

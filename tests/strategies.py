@@ -37,6 +37,7 @@ converted: st.SearchStrategy[Event] = st.builds(
     input_bytes=_sizes,
     mode=st.sampled_from(["lossy", "lossless"]),
     animation_dropped=st.sampled_from([None, True]),
+    low_memory=st.sampled_from([None, True]),
     output_bytes=_sizes,
     fetch_ms=_times,
     convert_ms=_times,

@@ -97,11 +97,11 @@ def test_transparency_that_begins_far_down_is_kept(monkeypatch: pytest.MonkeyPat
 def test_a_picture_is_not_encoded_directly_if_its_metadata_or_profile_is_kept() -> None:
     data = photo(64, 48).jpegsave_buffer()
     header = convert.probe(data, convert.Options()).header
-    assert encode.only_pixels(header, convert.Options())
+    assert encode.is_direct(header, convert.Options())
     tagged = photo(64, 48).jpegsave_buffer(profile="srgb")
     header = convert.probe(tagged, convert.Options()).header
-    assert encode.only_pixels(header, convert.Options())
-    assert not encode.only_pixels(header, convert.Options(color="keep"))
+    assert encode.is_direct(header, convert.Options())
+    assert not encode.is_direct(header, convert.Options(color="keep"))
 
 
 def libraries() -> list[str]:

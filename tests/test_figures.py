@@ -121,6 +121,7 @@ def test_nothing_measured_is_null_or_zero_and_never_made_up() -> None:
         ({"cpu_user_us": 80_000_000, "convert_us": 90_000_000}, "Balanced", None),
         ({"failed_files": 3, "failures_by_reason": {"corrupt": 2, "changed": 1}}, "CPU", "corrupt"),
         ({"larger_files": 10}, "CPU", "larger than their originals"),
+        ({"low_memory_files": 10}, "CPU", "less memory than libwebp likes"),
         ({"peak_rss_bytes": 2 << 30}, "CPU", "over its ceiling"),
         ({"end_us": 500_000}, "Too short", None),
     ],

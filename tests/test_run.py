@@ -196,6 +196,24 @@ def test_a_picture_that_would_need_more_than_the_budget_is_never_run(
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="one arena: needs glibc")
+def test_a_picture_that_fits_only_with_low_memory_is_encoded_so(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    photo(2600, 1900).pngsave(str(tmp_path / "in/photo.png"), compression=1)
+    paths = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    done = optimizr("run", *paths, "--memory", "140MiB")
+    assert done.returncode == 0
+    (event,) = named(done.stdout, "image.converted")
+    assert event["low_memory"] is True
+    summary = summary_of(tmp_path / "out")
+    assert summary["low_memory_files"] == 1
+    assert summary["peak_memory_mb"] <= 140
+    done = optimizr("run", *paths, "--memory", "1GB", "--force")
+    (event,) = named(done.stdout, "image.converted")
+    assert "low_memory" not in event
+
+
 @pytest.mark.parametrize("ceiling", ["160MiB", "256MiB"])
 def test_memory_stays_below_its_ceiling_over_pictures_of_many_sizes(
     optimizr: Program, tmp_path: Path, ceiling: str

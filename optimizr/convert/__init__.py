@@ -1,7 +1,7 @@
 """Bytes in, bytes out: the only package that touches libvips.
 
-    probe(bytes, options) -> Probed          what it is; what is refused, is refused here
-    peak_bytes(probed, options) -> int       the memory that converting it will take
+    probe(bytes, options) -> Probed                what it is; what is refused, is refused here
+    fit(probed, options, most) -> options, int     how it takes at most so much memory, and how much
     convert(probed, options) -> Converted
 
 All are pure: no paths, no storage, no logging, so they can be fuzzed and measured alone. They
@@ -18,8 +18,8 @@ from typing import Any
 from optimizr.convert.choose import may_be_smaller_lossless
 from optimizr.convert.deadline import Deadline, Expired
 from optimizr.convert.decode import decode
-from optimizr.convert.encode import encode, encoder, only_pixels
-from optimizr.convert.estimate import peak_bytes
+from optimizr.convert.encode import encode, encoder, is_direct
+from optimizr.convert.estimate import fit, peak_bytes
 from optimizr.convert.libwebp import LibwebpError
 from optimizr.convert.options import Options
 from optimizr.convert.probe import Header, Probed, damaged, probe
@@ -34,6 +34,7 @@ __all__ = [
     "Probed",
     "convert",
     "encoder",
+    "fit",
     "peak_bytes",
     "probe",
     "start",
@@ -49,6 +50,8 @@ class Converted:
     data: bytes
     mode: str
     """`lossy`, `lossless` or `near_lossless`."""
+    low_memory: bool = False
+    """Whether libwebp was asked to do with less memory, which takes more time."""
 
 
 def convert(
@@ -100,13 +103,14 @@ def timeout(options: Options) -> PictureError:
 
 
 def _smallest(picture: Probed, options: Options, deadline: Deadline) -> Converted:
-    direct = only_pixels(picture.header, options)
+    direct = is_direct(picture.header, options)
 
     def decoded() -> Any:
         return decode(picture, options, deadline)
 
     def encoded(mode: str) -> Converted:
-        return Converted(encode(decoded, options, mode, deadline, direct=direct), mode)
+        data = encode(decoded, options, mode, deadline, direct=direct)
+        return Converted(data, mode, options.low_memory)
 
     if options.mode != "auto":
         return encoded(options.mode)

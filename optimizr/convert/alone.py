@@ -63,7 +63,7 @@ def main() -> None:
     found: PictureError | tuple[Header, Converted]
     try:
         picture = here.probe(data, options)
-        peak = here.peak_bytes(picture, options)
+        options, peak = here.fit(picture, options, most_bytes)
         if peak > most_bytes:
             raise PictureError(
                 Stage.RESERVE,

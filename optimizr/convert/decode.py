@@ -20,7 +20,8 @@ def decode(picture: Probed, options: Options, deadline: Deadline) -> Any:
     """Open a picture and give it as the WebP shall show it. Raises VipsError."""
     header = picture.header
     width, height = header.fitted(options)
-    image = picture.load(**_shrink_on_load(header, width))
+    shrink = shrink_on_load(header, width)
+    image = picture.load(**({"shrink": shrink} if shrink > 1 else {}))
     image = colour.to_output(image, picture.data, header.format, options.color)
     if (width, height) != (header.width, header.height):
         image = _fit(image, header, width, height, deadline)
@@ -35,13 +36,11 @@ def _whole(image: Any, deadline: Deadline) -> Any:
         return watched.copy_memory()
 
 
-def _shrink_on_load(header: Header, width: int) -> dict[str, int]:
+def shrink_on_load(header: Header, width: int) -> int:
+    """Give by how much the sides are divided while it is decoded, if it shall be of `width`."""
     if header.format != "jpeg":
-        return {}
-    for shrink in _JPEG_SHRINKS:
-        if header.width >= width * shrink:
-            return {"shrink": shrink}
-    return {}
+        return 1
+    return next((shrink for shrink in _JPEG_SHRINKS if header.width >= width * shrink), 1)
 
 
 def _fit(image: Any, header: Header, width: int, height: int, deadline: Deadline) -> Any:

@@ -59,10 +59,11 @@ def encoder() -> Encoder:
     return Encoder("libwebp", dotted(_direct.version), _why)
 
 
-def only_pixels(header: Header, options: Options) -> bool:
-    """Tell whether a picture's WebP holds pixels alone: one frame, no metadata, no profile."""
+def is_direct(header: Header, options: Options) -> bool:
+    """Tell whether libwebp is called directly for a picture: a still of which only pixels stay."""
     return not (
-        header.pages > 1
+        _direct is None
+        or header.pages > 1
         or (header.has_metadata and options.metadata == "keep")
         or (header.has_profile and options.color == "keep")
     )
@@ -98,6 +99,7 @@ def _config(library: Libwebp, options: Options, mode: str) -> Config:
     config.alpha_quality = options.alpha_quality
     config.use_sharp_yuv = options.sharp_yuv
     config.exact = options.exact
+    config.low_memory = options.low_memory
     return config
 
 

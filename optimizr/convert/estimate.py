@@ -1,56 +1,90 @@
 """The memory that converting a picture takes at its peak, from its header.
 
+Decoding and encoding come one after the other and share only the planes that go from one to the
+other, so the larger of the two counts; where `webpsave` does both at once, their sum.
+
 The constants are bytes a pixel, measured as the rise of VmHWM over one conversion with libvips
 8.18 and libwebp 1.6; `python -m benchmarks.memory` measures them again.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+from optimizr.convert.decode import shrink_on_load
+from optimizr.convert.encode import is_direct
 from optimizr.convert.formats import FORMATS
 from optimizr.convert.options import Options
 from optimizr.convert.probe import Header, Probed
 
-_FRAME = 5.0
-"""A flat picture: webpsave's frame of RGB (3), libwebp's planes of YUV (1.5), its records."""
-_ALPHA = 38.0
-"""More for transparency: a fourth band, and a lossless encode of noise in it. In place of tokens,
-not beside them: the peak is the same at quality 80 and 100."""
+_YUV = 1.5
+"""Planes of a lossy picture, beside alpha: a byte of luma, a quarter of each chroma."""
+_ARGB = 4.0
+"""The plane of a lossless picture, and of one for `sharp_yuv`."""
+_FRAME = 3.5
+"""More for webpsave, which gathers the picture as RGB."""
+_OUTPUT = 1.5
+"""The WebP of noise at quality 80, in a buffer that doubles as it grows."""
+_TOKENS = 15.0
+"""The most that libwebp's tokens take at quality 80, with the output: dithered black and white."""
+_TOKENS_PER_JPEG_BYTE = 28.0
+"""The same by a JPEG's bytes: what has little in it has few tokens. For one of the coarseness 1
+(see `convert.jpeg`); noise, saved again, is what takes most."""
+_TOKENS_PER_PNG_BYTE = 130.0
+"""The same by a PNG's bytes: a tile of noise, over and over, which PNG sees and WebP does not."""
+_TOKENS_OF_PATTERNS = 2.0
+"""More for patterns so regular that a PNG of them is next to nothing."""
 _SHARP_YUV = 11.0
-"""More for `sharp_yuv`, which works on 16-bit planes."""
-_LOSSLESS = 46.0
-"""A lossless encode in place of a lossy one: pixels, hash chains, references."""
-_TOKENS_AT_80 = 20.0
-"""More for noise at quality 80, the most that libwebp's tokens and the output take."""
-_TOKENS_PER_INPUT_BYTE = 20.0
-"""The same by input at quality 80: a picture with little in it compresses well, has few tokens."""
-_HARDEST_LOSSLESS = 72.0
+"""More while planes for `sharp_yuv` are made, in 16 bits."""
+_ALPHA = 36.0
+"""A lossless encode of noise as transparency. In place of tokens, not beside them."""
+_LOSSLESS = 38.0
+"""A lossless encode of noise: hash chains, references."""
+_HARDEST_LOSSLESS = 66.0
 """The same at effort 6."""
 _INTERLACED_PNG = 1.2
-"""More for each byte of an interlaced PNG, which is decoded as a whole."""
+"""For each byte of an interlaced PNG, which is decoded as a whole."""
 _COEFFICIENT = 2.2
-"""More for each channel of a progressive JPEG, whose coefficients are kept until the end."""
+"""For each sample of a progressive JPEG, whose coefficients are kept until the end."""
 _WHOLE = 11.0
-"""More for formats that are decoded as a whole; most of all AVIF, with its planes and frame."""
+"""For formats that are decoded as a whole; most of all AVIF, with its planes and frame."""
 _FRAMES = 7.0
 """For each pixel of all frames of an animation: those encoded so far, and the decoder's."""
 _FITTED_FRAMES = 12.0
 """The same if they are made smaller, for which all are in memory at once."""
-_FIXED = 6 << 20
-"""Line buffers, contexts and what malloc keeps, whatever the picture's size."""
+_STREAMED_ROWS = 2000
+"""What libvips and malloc keep of rows that have been streamed, in rows of the picture."""
+_FIXED = 3 << 20
+"""Contexts and the like, whatever the picture's size."""
+
+
+def fit(picture: Probed, options: Options, most: int) -> tuple[Options, int]:
+    """Give the options with which a picture takes at most `most` bytes, and what it takes.
+
+    Those given if they do; else with `low_memory` where that is possible, even if it takes more.
+    """
+    peak = peak_bytes(picture, options)
+    if peak <= most or options.mode != "lossy" or not is_direct(picture.header, options):
+        return options, peak
+    frugal = replace(options, low_memory=True)
+    return frugal, peak_bytes(picture, frugal)
 
 
 def peak_bytes(picture: Probed, options: Options) -> int:
     """Estimate the memory that converting takes at its peak, beside the input, in bytes."""
-    header, input_bytes = picture.header, len(picture.data)
+    header = picture.header
     width, height = header.fitted(options)
     encoded = width * height  # of an animation one frame at a time
-    return int(
-        _decoding(header) * header.width * header.height
-        + _turning(header) * encoded
-        + _encoding(header, input_bytes, options) * encoded
-        + _animating(header, options) * header.pixels
-        + _FIXED
-    )
+    argb = options.mode != "lossy" or options.sharp_yuv
+    planes = (_ARGB if argb else _YUV + header.has_alpha) * encoded
+    decoding = _decoding(header) * header.width * header.height + _turning(header) * encoded
+    encoding = _encoding(picture, options) * encoded
+    if is_direct(header, options):
+        both = planes + max(decoding, encoding)
+    else:
+        both = planes + decoding + encoding + (_FRAME + header.has_alpha) * encoded
+    return int(both + _animating(header, options) * header.pixels + _streaming(header, width))
 
 
 def _decoding(header: Header) -> float:
@@ -59,8 +93,13 @@ def _decoding(header: Header) -> float:
     if not header.interlaced:
         return 0
     if header.format == "jpeg":
-        return _COEFFICIENT * header.bands
+        return _COEFFICIENT * header.samples
     return _INTERLACED_PNG * header.bands * header.sample_bytes
+
+
+def _streaming(header: Header, width: int) -> float:
+    row = header.width / shrink_on_load(header, width) * header.bands * header.sample_bytes
+    return _STREAMED_ROWS * row + _FIXED
 
 
 def _animating(header: Header, options: Options) -> float:
@@ -74,12 +113,26 @@ def _turning(header: Header) -> float:
     return 3.0 + header.has_alpha if header.is_turned else 0
 
 
-def _encoding(header: Header, input_bytes: int, options: Options) -> float:
+def _encoding(picture: Probed, options: Options) -> float:
+    """Give what the encode takes beside its planes."""
     if options.mode != "lossy":
-        return (_HARDEST_LOSSLESS if options.effort == 6 else _LOSSLESS) + 3
+        return _HARDEST_LOSSLESS if options.effort == 6 else _LOSSLESS
+    work = _tokens(picture, options)
+    if picture.header.has_alpha:
+        work = max(work, _ALPHA)
+    return max(work + _YUV, _SHARP_YUV) if options.sharp_yuv else work
+
+
+def _tokens(picture: Probed, options: Options) -> float:
     finest = max(0, options.quality - 80) / 20
-    by_pixel = _TOKENS_AT_80 * (0.5 + options.quality / 160 + finest / 2)
-    by_input = _TOKENS_PER_INPUT_BYTE * (1 + 1.7 * finest) * input_bytes / header.pixels
-    tokens = min(by_pixel, by_input)
-    work = max(tokens, _ALPHA) if header.has_alpha else tokens
-    return _FRAME + work + _SHARP_YUV * options.sharp_yuv
+    by_quality = 0.5 + options.quality / 160
+    if options.effort <= 2 or options.low_memory:
+        return _OUTPUT * (by_quality + finest)
+    most = _TOKENS * (by_quality + 0.6 * finest)
+    header = picture.header
+    by_input = by_quality * (1 + finest) * len(picture.data) / header.pixels
+    if header.format == "jpeg" and header.coarseness:
+        return min(most, by_input * _TOKENS_PER_JPEG_BYTE * math.pow(header.coarseness, 0.42) + 0.5)
+    if header.format == "png":
+        return min(most, by_input * _TOKENS_PER_PNG_BYTE + _TOKENS_OF_PATTERNS)
+    return most

@@ -35,3 +35,5 @@ class Options:
     preset: Preset = "default"
     sharp_yuv: bool = False
     exact: bool = False
+    low_memory: bool = False
+    """libwebp keeps no tokens: up to twice the time for the same look in about the same bytes."""

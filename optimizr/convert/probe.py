@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from optimizr.convert import png
+from optimizr.convert import jpeg, png
 from optimizr.convert.formats import FORMATS, end_is_missing, sniff
 from optimizr.convert.options import MAX_SIDE, Options
 from optimizr.convert.vips import VipsError, load
@@ -41,6 +41,10 @@ class Header:
     """A progressive JPEG or an interlaced PNG: it cannot be decoded as a stream."""
     animation_dropped: bool
     """Animated, but only its default image is read: an APNG."""
+    samples: float
+    """A pixel: `bands`, but that a JPEG's subsampled chroma counts as what it is."""
+    coarseness: float
+    """Of a JPEG's quantization, see `convert.jpeg`; 0 if it is not known."""
 
     @property
     def size(self) -> str:
@@ -159,6 +163,7 @@ def _format(data: bytes, options: Options) -> str:
 
 def _header(image: Any, data: bytes, format_: str) -> Header:
     pages = _number(image, "n-pages", 1) if FORMATS[format_].animates else 1
+    tables = jpeg.tables(data) if format_ == "jpeg" else None
     return Header(
         format=format_,
         width=image.width,
@@ -172,6 +177,8 @@ def _header(image: Any, data: bytes, format_: str) -> Header:
         has_alpha=bool(image.hasalpha()),
         interlaced=bool(_number(image, "interlaced", 0)),
         animation_dropped=format_ == "png" and png.is_animated(data),
+        samples=tables.samples if tables else image.bands,
+        coarseness=tables.coarseness if tables else 0,
     )
 
 

@@ -67,6 +67,7 @@ def recommendations(s: Summary) -> list[str]:
         _about_failures(s),
         _about_memory_growth(s),
         _about_memory_ceiling(s),
+        _about_low_memory(s),
         _about_larger(s),
     ]
     if s.elapsed_seconds >= _LEAST_SECONDS and s.converted_files:
@@ -94,6 +95,15 @@ def _about_memory_ceiling(s: Summary) -> str | None:
     if s.runs == 1 and s.peak_rss_bytes is not None and s.peak_rss_bytes > s.memory_bytes > 0:
         return "Memory went over its ceiling; lower pool.memory to stay clear of the limit."
     return None
+
+
+def _about_low_memory(s: Summary) -> str | None:
+    if s.low_memory_files * 20 < s.converted_files or not s.low_memory_files:
+        return None
+    return (
+        f"{s.low_memory_files} pictures were encoded with less memory than libwebp likes, which "
+        "takes up to twice the CPU time; raise pool.memory."
+    )
 
 
 def _about_larger(s: Summary) -> str | None:

@@ -120,6 +120,11 @@ FIGURES: tuple[Figure, ...] = (
         lambda s: s.larger_files,
     ),
     Figure(
+        "low_memory_files",
+        "converted with libwebp's low_memory, since pool.memory has no room for more; takes longer",
+        lambda s: s.low_memory_files,
+    ),
+    Figure(
         "error_rate_percent", "failed of total", lambda s: _percent(s.failed_files, s.total_files)
     ),
     Figure("failures_by_reason", "counts", lambda s: _by_count(dict(s.failures_by_reason))),
