@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from optimizr import convert
+from optimizr.budget import Budget
 from optimizr.events import (
     ImageConverted,
 )
-from optimizr.pool import Budget, Pool, Stop
+from optimizr.pool import Pool, Stop
 from optimizr.records import from_record, to_record
 from optimizr.source.names import OutputNames
 from optimizr.store.local import LocalStore

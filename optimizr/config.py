@@ -155,8 +155,8 @@ class PoolSettings(Section):
     """How much is done at once."""
 
     workers: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
-    """Pictures in flight at once; `auto` is twice the CPU slots, so that reading and writing
-    hide behind encoding."""
+    """Pictures in flight at once; `auto` begins with as many as CPU slots, adds while they stand
+    idle for want of pictures that are read, and takes back what does not help."""
     cpus: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
     """CPU slots: pictures decoded and encoded at once; `auto` is the CPUs that the affinity mask
     and the cgroup quota leave."""

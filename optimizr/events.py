@@ -56,7 +56,7 @@ class RunStarted(Event):
     settings: dict[str, Any]
     """All settings, redacted."""
     workers: int
-    """Pictures in flight at once."""
+    """Pictures in flight at once; with `pool.workers auto`, at the start."""
     cpu_slots: int
     """Pictures decoded and encoded at once."""
     memory_bytes: int
@@ -169,6 +169,8 @@ class RunSampled(Event):
     """All their pauses together."""
     gc_pause_max_ms: float
     """The longest of them."""
+    worker_ms: float = 0.0
+    """Time of all workers together."""
     source_wait_ms: float
     """Workers' time spent waiting for the next picture, summed over workers."""
     memory_wait_ms: float
@@ -179,6 +181,8 @@ class RunSampled(Event):
     """Files that are not pictures by their name, and links that are not followed."""
     in_flight: int
     """Pictures being worked on just now."""
+    workers: int = 0
+    """Pictures that may be worked on at once just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

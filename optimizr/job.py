@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optimizr import convert
+from optimizr.budget import Budget, Hold, OverBudget
 from optimizr.config import Settings
 from optimizr.convert import Converted, Header, Options, alone
 from optimizr.errors import Cancelled, EnvironmentStop, PictureError, Reason, Stage
@@ -21,7 +22,6 @@ from optimizr.events import (
 from optimizr.hooks import NOBODY, Hooks
 from optimizr.keys import to_text
 from optimizr.limits import Limits
-from optimizr.pool import Budget, Hold, OverBudget
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
 from optimizr.store import Store, Writer

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import psutil
 
+from optimizr.budget import Budget
 from optimizr.config import PoolSettings
 from optimizr.errors import ConfigError
 from optimizr.machine import Machine
-from optimizr.pool import Budget
 from optimizr.units import format_size
 
 _LEAST_BUDGET = 16 << 20
@@ -31,6 +31,7 @@ class Limits:
     """Workers, and the budgets that they share."""
 
     workers: int
+    """At the start; see `crew`."""
     slots: Budget
     """CPU slots: decode and encode."""
     memory: int
@@ -65,7 +66,7 @@ class Limits:
                 "give it more memory"
             )
         return cls(
-            workers=2 * cpus if settings.workers == "auto" else settings.workers,
+            workers=cpus if settings.workers == "auto" else settings.workers,
             slots=Budget(cpus),
             memory=memory,
             budget=budget,

@@ -8,6 +8,7 @@ controller). Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and c
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import re
@@ -20,6 +21,11 @@ LIMIT_SHARE = 0.85
 """Share of a memory limit that is used: the rest is for page cache and what malloc keeps."""
 AVAILABLE_SHARE = 0.70
 """Share of the available memory that is used where nothing limits it."""
+
+
+_PRESSED_MEMORY = 10.0
+"""Percent of the time; measured by nobody here: it is where reclaim takes a tenth of it."""
+_PRESSED_CPU = 50.0
 
 
 class Machine:
@@ -59,6 +65,20 @@ class Machine:
                 if charged is not None:
                     return charged
         return None
+
+    def is_pressed(self) -> bool:
+        """Tell whether tasks of the own cgroup stand still for want of memory, or of CPU.
+
+        By the kernel's pressure stall information (Documentation/accounting/psi.rst), which only
+        cgroup v2 has: the share of the last ten seconds in which some task waited for memory, or
+        all did for CPU, which is what throttling by a quota looks like.
+        """
+        for group in self._groups("memory"):
+            return (
+                _stalled(group / "memory.pressure", "some") > _PRESSED_MEMORY
+                or _stalled(group / "cpu.pressure", "full") > _PRESSED_CPU
+            )
+        return False
 
     def memory_to_use(self) -> int:
         """Give what `pool.memory: auto` stands for, in bytes."""
@@ -103,6 +123,19 @@ class Machine:
             ):
                 root, point = mount.split(" ")[3:5]
                 yield _unescape(root), _unescape(point)
+
+
+def _stalled(path: Path, who: str) -> float:
+    """Give a pressure file's share of the last ten seconds, in percent; 0 where there is none."""
+    match = re.search(rf"^{who} avg10=([\d.]+)", _read(path), re.MULTILINE)
+    return float(match[1]) if match else 0.0
+
+
+def trim_heap() -> None:
+    """Give memory that is free back to the system, where malloc is glibc's."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def peak_rss() -> int:

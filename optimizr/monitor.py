@@ -21,13 +21,15 @@ from optimizr.machine import Machine, peak_rss
 
 
 class Waits(NamedTuple):
-    """What only the pipeline knows, as totals since the start, and one gauge."""
+    """What only the pipeline knows, as totals since the start, and two gauges."""
 
+    worker_seconds: float = 0.0
     source_seconds: float = 0.0
     memory_seconds: float = 0.0
     slot_seconds: float = 0.0
     ignored_files: int = 0
     in_flight: int = 0
+    workers: int = 0
 
 
 class Monitor:
@@ -72,11 +74,13 @@ class Monitor:
             gc_runs=len(pauses),
             gc_pause_ms=milliseconds(sum(pauses)),
             gc_pause_max_ms=milliseconds(max(pauses, default=0.0)),
+            worker_ms=milliseconds(waits.worker_seconds - told.worker_seconds),
             source_wait_ms=milliseconds(waits.source_seconds - told.source_seconds),
             memory_wait_ms=milliseconds(waits.memory_seconds - told.memory_seconds),
             slot_wait_ms=milliseconds(waits.slot_seconds - told.slot_seconds),
             ignored_files=waits.ignored_files - told.ignored_files,
             in_flight=waits.in_flight,
+            workers=waits.workers,
         )
         self._cpu = cpu
         self._told = waits

@@ -13,6 +13,7 @@ from optimizr import convert, endpoints
 from optimizr._version import __version__
 from optimizr.books import Books, open_books
 from optimizr.config import Settings
+from optimizr.crew import Crew
 from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
 from optimizr.events import (
     RunFinished,
@@ -82,11 +83,13 @@ def _convert(
     """Send what is to be done through the pool; give how many pictures were left undone."""
     pool = Pool(_passing_skips(job), limits.workers)
     interval = settings.monitor.interval.total_seconds()
-    with Monitor(interval, lambda: _waits(pool, limits, source)) as monitor:
+    crew = Crew(pool, limits, adapts=settings.pool.workers == "auto")
+    with Monitor(interval, lambda: _waits(pool, crew, limits, source)) as monitor:
         record(_started(settings, limits))
         record(monitor.sample())
         for result in pool.run(resume, stop, settings.limits.drain.total_seconds()):
             record.result(result)
+            crew.look()
             for given_up in _given_up(job, pool, limits, stop):
                 record.result(given_up)
             if _is_replaced(stop):
@@ -137,13 +140,15 @@ def _given_up(
     return failures
 
 
-def _waits(pool: Pool[Item | Skips, Result], limits: Limits, source: Source) -> Waits:
+def _waits(pool: Pool[Item | Skips, Result], crew: Crew, limits: Limits, source: Source) -> Waits:
     return Waits(
+        worker_seconds=crew.worker_seconds,
         source_seconds=pool.waited.seconds,
         memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
         slot_seconds=limits.slots.waited.seconds,
         ignored_files=source.ignored,
         in_flight=pool.in_flight,
+        workers=pool.workers,
     )
 
 

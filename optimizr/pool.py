@@ -1,8 +1,7 @@
 """Bounded threads that know nothing of pictures.
 
-What is in flight is bounded by count (a worker pulls the next item only when it is free, so the
-source feels the backpressure), and, where the work asks for it, by two or more `Budget`s. A budget
-is first come, first served, so a large request is never starved by small ones.
+What is in flight is bounded by count: a worker pulls the next item only when it is free, so the
+source feels the backpressure. How many workers there are may change while they are at work.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import math
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Generic, TypeVar
+
+from optimizr.budget import Waited
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,97 +22,6 @@ WORKER = "worker-"
 """How the names of the threads begin."""
 _TICK_SECONDS = 0.1
 """How soon a stop or a sample that is due is noticed while no result comes."""
-
-
-class OverBudget(Exception):  # noqa: N818 - a fact, which the caller turns into an error
-    """More is asked for than the whole budget; waiting would not help."""
-
-    def __init__(self, asked: int, total: int) -> None:
-        super().__init__(f"{asked} of {total}")
-        self.asked = asked
-        self.total = total
-
-
-class Waited:
-    """Time that workers have spent waiting, summed over workers."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seconds = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """All of it so far."""
-        return self._seconds
-
-    @contextmanager
-    def measure(self) -> Iterator[None]:
-        """Count the time of a `with` block."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._seconds += time.perf_counter() - start
-
-
-class Hold:
-    """A part of a budget that somebody has."""
-
-    def __init__(self, budget: Budget, amount: int) -> None:
-        self._budget = budget
-        self._amount = amount
-
-    def shrink(self, amount: int) -> None:
-        """Give back all but `amount`; a hold never grows."""
-        if amount < self._amount:
-            self._budget._release(self._amount - amount)  # noqa: SLF001 - its other half
-            self._amount = amount
-
-
-class Budget:
-    """An amount (bytes, slots) that workers share, first come, first served.
-
-    The queue is a deque of tickets, each with an event of its own: a release wakes just those
-    whose turn has come and who fit, and a newcomer never passes one who waits.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.waited = Waited()
-        self._free = total
-        self._lock = threading.Lock()
-        self._queue: deque[tuple[int, threading.Event]] = deque()
-
-    @contextmanager
-    def hold(self, amount: int) -> Iterator[Hold]:
-        """Have `amount` for the length of a `with`. Raises OverBudget if it never could."""
-        if amount > self.total:
-            raise OverBudget(amount, self.total)
-        self._acquire(amount)
-        hold = Hold(self, amount)
-        try:
-            yield hold
-        finally:
-            hold.shrink(0)
-
-    def _acquire(self, amount: int) -> None:
-        with self._lock:
-            if not self._queue and amount <= self._free:
-                self._free -= amount
-                return
-            turn = threading.Event()
-            self._queue.append((amount, turn))
-        with self.waited.measure():
-            turn.wait()
-
-    def _release(self, amount: int) -> None:
-        with self._lock:
-            self._free += amount
-            while self._queue and self._queue[0][0] <= self._free:
-                granted, turn = self._queue.popleft()
-                self._free -= granted
-                turn.set()
 
 
 class Stop:
@@ -146,7 +54,7 @@ class _Worker:
 
 
 class Pool(Generic[T, R]):
-    """Runs `work` over items on `workers` threads. Used once."""
+    """Runs `work` over items on `workers` threads, or on as many as `resize` says. Used once."""
 
     def __init__(self, work: Callable[[T], R], workers: int) -> None:
         self.waited = Waited()
@@ -155,8 +63,13 @@ class Pool(Generic[T, R]):
         """Items taken whose results have not been yielded."""
         self.given_up = 0
         """Workers that are expected no more; see `give_up`."""
+        self.workers = workers
+        """Threads wanted; there are more until those that are too many have done their item."""
+        self.exhausted = False
+        """Whether the source has given all."""
         self._closed = False
-        self._crew = [_Worker() for _ in range(workers)]
+        self._at_work: set[_Worker] = set()
+        self._begun = 0
         self._work = work
         self._lock = threading.Lock()
         self._source_lock = threading.Lock()
@@ -173,27 +86,39 @@ class Pool(Generic[T, R]):
         and the caller decides. After `stop` no new item is taken, and those in flight have
         `drain_seconds` to finish; what has not by then is abandoned (see `in_flight`).
         """
-        iterator = iter(items)
-        for number, worker in enumerate(self._crew):
-            thread = threading.Thread(
-                target=self._serve,
-                args=(worker, iterator, stop),
-                name=f"{WORKER}{number}",
-                daemon=True,  # an abandoned one must not keep the process
-            )
-            self._threads.append(thread)
-            thread.start()
+        self._source, self._stop = iter(items), stop
+        self.resize(self.workers)
         try:
             yield from self._results_until_the_end(stop, drain_seconds)
         finally:
             self._closed = True
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers, at least 1, from now on; while `run` goes on, from its thread.
+
+        One that is too many leaves before it would take its next item.
+        """
+        with self._lock:
+            self.workers = workers
+            new = [_Worker() for _ in range(workers - len(self._at_work))]
+            self._at_work.update(new)
+        for worker in new:
+            thread = threading.Thread(
+                target=self._serve,
+                args=(worker,),
+                name=f"{WORKER}{self._begun}",
+                daemon=True,  # an abandoned one must not keep the process
+            )
+            self._begun += 1
+            self._threads.append(thread)
+            thread.start()
 
     def _results_until_the_end(
         self, stop: Stop, drain_seconds: float
     ) -> Iterator[R | Exception | None]:
         ended = 0
         deadline = math.inf
-        while ended + self.given_up < len(self._crew):
+        while ended + self.given_up < self._begun:
             if stop.requested and deadline == math.inf:
                 deadline = time.monotonic() + drain_seconds
             try:
@@ -224,7 +149,7 @@ class Pool(Generic[T, R]):
         is on the way.
         """
         with self._lock:
-            for worker in self._crew:
+            for worker in self._at_work:
                 if worker.item is item and not worker.given_up:
                     worker.given_up = True
                     self.given_up += 1
@@ -232,9 +157,9 @@ class Pool(Generic[T, R]):
                     return True
         return False
 
-    def _serve(self, worker: _Worker, items: Iterator[T], stop: Stop) -> None:
+    def _serve(self, worker: _Worker) -> None:
         try:
-            for item in self._take(items, stop):
+            for item in self._take(worker):
                 worker.item = item
                 result = self._try(item)
                 if not self._is_back(worker):
@@ -244,6 +169,8 @@ class Pool(Generic[T, R]):
                 self.in_flight += 1  # in place of the item that it would have given
             self._deliver(error)
         finally:
+            with self._lock:
+                self._at_work.discard(worker)
             self._deliver(_End())
 
     def _is_back(self, worker: _Worker) -> bool:
@@ -268,16 +195,25 @@ class Pool(Generic[T, R]):
                 continue
             return
 
-    def _take(self, items: Iterator[T], stop: Stop) -> Iterator[T]:
+    def _take(self, worker: _Worker) -> Iterator[T]:
         """Pull items one by one; workers take turns, so the source need not be thread-safe."""
-        while True:
+        while not self._is_too_many(worker):
             with self.waited.measure(), self._source_lock:
-                if stop.requested or self._closed:
+                if self._stop.requested or self._closed:
                     return
                 try:
-                    item = next(items)
+                    item = next(self._source)
                 except StopIteration:
+                    self.exhausted = True
                     return
                 with self._lock:
                     self.in_flight += 1
             yield item
+
+    def _is_too_many(self, worker: _Worker) -> bool:
+        """Tell whether a worker is to leave; then it is counted no more."""
+        with self._lock:
+            if len(self._at_work) <= self.workers:
+                return False
+            self._at_work.discard(worker)
+            return True

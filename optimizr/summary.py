@@ -123,6 +123,8 @@ class Summary:
     gc_runs: int = _sum()
     gc_pause_us: int = _sum()
     gc_pause_max_us: int | None = _merged(_most)
+    worker_us: int = _sum()
+    peak_workers: int | None = _merged(_most)
     source_wait_us: int = _sum()
     memory_wait_us: int = _sum()
     slot_wait_us: int = _sum()
@@ -273,6 +275,8 @@ def _(event: RunSampled) -> Measured:
         "gc_runs": event.gc_runs,
         "gc_pause_us": microseconds(event.gc_pause_ms),
         "gc_pause_max_us": microseconds(event.gc_pause_max_ms),
+        "worker_us": microseconds(event.worker_ms),
+        "peak_workers": event.workers,
         "source_wait_us": microseconds(event.source_wait_ms),
         "memory_wait_us": microseconds(event.memory_wait_ms),
         "slot_wait_us": microseconds(event.slot_wait_ms),

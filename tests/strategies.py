@@ -67,7 +67,7 @@ skipped: st.SearchStrategy[Event] = st.builds(
 _byte_fields = ("rss_bytes", "peak_rss_bytes", "system_bytes")
 _time_fields = (
     *("cpu_user_ms", "cpu_system_ms", "gc_pause_ms", "gc_pause_max_ms"),
-    *("source_wait_ms", "memory_wait_ms", "slot_wait_ms"),
+    *("worker_ms", "source_wait_ms", "memory_wait_ms", "slot_wait_ms"),
 )
 sampled: st.SearchStrategy[Event] = st.builds(
     RunSampled,
@@ -76,6 +76,7 @@ sampled: st.SearchStrategy[Event] = st.builds(
     gc_runs=st.integers(0, 1000),
     ignored_files=st.integers(0, 1000),
     in_flight=st.integers(0, 64),
+    workers=st.integers(0, 64),
 )
 progress: st.SearchStrategy[Event] = st.just(
     RunProgress(total_files=0, failed_files=0, input_bytes=0, output_bytes=0)

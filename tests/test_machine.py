@@ -177,3 +177,18 @@ def test_a_process_in_real_nested_groups_sees_the_outer_limits(
         check=True,
     )
     assert told.stdout.split() == [str(300 << 20), "1.0", "1", "True"]
+
+
+def test_pressure_is_what_the_kernel_says_of_the_own_group(tmp_path: Path) -> None:
+    for memory, cpu, pressed in ((0.0, 90.0, True), (12.5, 0.0, True), (9.0, 40.0, False)):
+        machine = tree(
+            tmp_path / f"{memory}-{cpu}",
+            "0::/\n",
+            V2_MOUNT,
+            {
+                "memory.pressure": f"some avg10={memory:.2f} avg60=0.00\nfull avg10=0.00\n",
+                "cpu.pressure": f"some avg10=99.00 avg60=0.00\nfull avg10={cpu:.2f} avg60=0.00\n",
+            },
+        )
+        assert machine.is_pressed() is pressed
+    assert not tree(tmp_path / "none", "0::/\n", V2_MOUNT, {}).is_pressed()

@@ -49,7 +49,7 @@ def test_waits_are_told_as_differences_and_gauges_as_they_are() -> None:
     waits = Waits()
     with Monitor(30, lambda: waits) as monitor:
         monitor.sample()
-        waits = Waits(1.5, 0.25, 2, ignored_files=7, in_flight=3)
+        waits = Waits(6.0, 1.5, 0.25, 2, ignored_files=7, in_flight=3)
         first = monitor.sample()
         waits = waits._replace(source_seconds=2.0, ignored_files=9)
         second = monitor.sample()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizr.pool import WORKER, Budget, OverBudget, Pool, Stop
+from optimizr.budget import Budget, OverBudget
+from optimizr.pool import WORKER, Pool, Stop
 
 
 @settings(max_examples=40)

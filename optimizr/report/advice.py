@@ -125,7 +125,9 @@ def _about_memory_wait(s: Summary) -> str | None:
 def _about_io(s: Summary) -> str | None:
     if _share(s, s.fetch_us + s.store_us) < _MUCH or _cpu_share(s) >= _BUSY:
         return None
-    return f"Reading and writing held workers up; raise pool.workers above {s.workers}."
+    if s.run is not None and s.run.settings.get("pool", {}).get("workers") == "auto":
+        return "Reading and writing held workers up, though there were as many as there may be."
+    return f"Reading and writing held workers up; set pool.workers above {s.workers}, or to auto."
 
 
 def _about_source(s: Summary) -> str | None:
@@ -152,4 +154,5 @@ def _cpu_share(s: Summary) -> float:
 
 
 def _share(s: Summary, us: int) -> float:
-    return us / 1e6 / max(1e-6, s.elapsed_seconds * s.workers)
+    # Logs of earlier versions do not tell the workers' time, since their number was fixed.
+    return us / max(1, s.worker_us or s.elapsed_seconds * s.workers * 1e6)

@@ -201,7 +201,16 @@ FIGURES: tuple[Figure, ...] = (
         "CPU time of what the slots could have used",
         lambda s: _percent(s.cpu_seconds, s.elapsed_seconds * s.cpu_slots),
     ),
-    Figure("workers", "pictures in flight at once; of several runs the sum", lambda s: s.workers),
+    Figure(
+        "workers",
+        "pictures in flight at once, at the start; of several runs the sum",
+        lambda s: s.workers,
+    ),
+    Figure(
+        "peak_workers",
+        "the most that were in flight at once as the run adapted to its source",
+        lambda s: s.peak_workers,
+    ),
     Figure(
         "cpu_slots",
         "pictures decoded and encoded at once; of several runs the sum",
