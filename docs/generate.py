@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from optimizr import errors, events
-from optimizr.cli import USAGE, prune, report, run, schema
+from optimizr.cli import USAGE, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.report.figures import FIGURES
@@ -52,6 +52,7 @@ def _cli() -> str:
         "run": run.command().parser,
         "prune": prune.command().parser,
         "report": report.parser(),
+        "tune": tune.command().parser,
     }
     for title, parser in commands.items():
         rows = [

@@ -15,6 +15,7 @@ from optimizr.events import (
     RunFinished,
     RunProgress,
     new_run_id,
+    stamp,
 )
 from optimizr.job import Outcome
 from optimizr.pool import Stop
@@ -85,7 +86,7 @@ class Recorder:
         return event, summary
 
     def _stamp(self, body: Event, moment: datetime, place: int = 1) -> Event:
-        return replace(body, run_id=self.run_id, seq=self._seq + place, timestamp=moment)
+        return stamp(body, self.run_id, self._seq + place, moment)
 
     def _now(self) -> datetime:
         """Tell the time: the wall clock may be set while a run lasts, so by the steady one."""

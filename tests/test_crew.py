@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizr import crew
-from optimizr.budget import Budget
+from optimizr.budget import Budget, Waited
 from optimizr.crew import Crew, Window, next_size
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
@@ -104,6 +104,7 @@ class Sized:
     """A pool of which only the size matters."""
 
     workers = 2
+    waited = Waited()
     exhausted = False
 
     def resize(self, workers: int) -> None:
@@ -114,10 +115,10 @@ def test_a_step_that_does_not_help_is_taken_back_and_tried_again_later() -> None
     pool = Sized()
     watched = Crew(pool, limits(2), adapts=True)  # type: ignore[arg-type]
     sizes = []
-    for _ in range(crew._PATIENCE + 3):
+    for _ in range(crew._PATIENCE + 2):
         watched._step(IDLE)  # the use of CPU stays what it was
         sizes.append(pool.workers)
-    assert sizes == [12, *[2] * (crew._PATIENCE + 1), 12]
+    assert sizes == [12, *[2] * crew._PATIENCE, 12]
 
 
 def test_a_step_that_helps_stays() -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "prune": "remove WebPs whose pictures are gone",
     "report": "make a run's report from its logs",
     "schema": "print the JSON Schema of the settings",
+    "tune": "try a sample of your pictures, and say which workers and effort to use",
     "doctor": "tell what this machine gives, and what to mend",
 }
 
