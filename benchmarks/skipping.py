@@ -18,7 +18,7 @@ from optimizr.config import Settings
 from optimizr.endpoints import open_input
 from optimizr.events import ImageConverted
 from optimizr.keys import to_text
-from optimizr.ledger.ledger import Ledger
+from optimizr.ledger.ledger import Entry, Ledger
 from optimizr.source import Item
 
 _PER_FOLDER = 5000
@@ -39,7 +39,7 @@ def make(root: Path, count: int) -> None:
     _, items = open_input(settings)
     with Ledger(os.fsencode(root / "out/.optimizr"), settings, "made for a benchmark") as ledger:
         for item in items:
-            ledger.record(item, _converted(item))
+            ledger.record([Entry(item, _converted(item))])
 
 
 def _converted(item: Item) -> ImageConverted:

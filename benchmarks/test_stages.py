@@ -94,7 +94,7 @@ def test_names_of_10_000_files(benchmark: Any) -> None:
 def test_pool_of_1_000_empty_jobs(benchmark: Any) -> None:
     def run() -> int:
         pool: Pool[int, int] = Pool(abs, 4)
-        return sum(result is not None for result in pool.run(range(1000), Stop(), 1))
+        return sum(map(len, pool.run(range(1000), Stop(), 1)))
 
     benchmark(run)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,7 +17,7 @@ from optimizr.errors import Reason
 from optimizr.events import Event, ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import from_text
 from optimizr.ledger.failures import Failures, to_line
-from optimizr.ledger.ledger import Ledger
+from optimizr.ledger.ledger import Entry, Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.others import absorb
 from optimizr.pool import Stop
@@ -43,17 +43,21 @@ class Books:
         self._lock = lock
         self._failures = failures
 
-    def enter(self, item: Item, event: Event) -> None:
-        """Commit the outcome of a picture. Raises EnvironmentStop.
+    def enter(self, settled: Iterable[tuple[Item, Event]]) -> None:
+        """Commit the outcomes of pictures, all or none. Raises EnvironmentStop.
 
         A line of a list that cannot be used is no picture's; it is told, and stands in the list.
         """
-        if isinstance(event, ImageFailed) and event.reason != Reason.BAD_LINE:
-            line = to_line(event)
-            self.ledger.record(item, event, line)
-            self._failures.append(line)
-        elif isinstance(event, ImageConverted | ImageSkipped):
-            self.ledger.record(item, event)
+        entries: list[Entry] = []
+        for item, event in settled:
+            if isinstance(event, ImageFailed) and event.reason != Reason.BAD_LINE:
+                entries.append(Entry(item, event, to_line(event)))
+            elif isinstance(event, ImageConverted | ImageSkipped):
+                entries.append(Entry(item, event))
+        self.ledger.record(entries)
+        for entry in entries:
+            if entry.failure is not None:
+                self._failures.append(entry.failure)
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json. Raises EnvironmentStop or PictureError."""

@@ -87,11 +87,9 @@ def _convert(
     with Monitor(interval, lambda: _waits(pool, crew, limits, source)) as monitor:
         record(_started(settings, limits))
         record(monitor.sample())
-        for result in pool.run(resume, stop, settings.limits.drain.total_seconds()):
-            record.result(result)
+        for results in pool.run(resume, stop, settings.limits.drain.total_seconds()):
+            record.results([*results, *_given_up(job, pool, limits, stop)])
             crew.look()
-            for given_up in _given_up(job, pool, limits, stop):
-                record.result(given_up)
             if _is_replaced(stop):
                 job.cancel()
             if monitor.due():

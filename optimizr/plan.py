@@ -67,7 +67,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
         resume = Resume(source, ledger, output, settings.policy.overwrite, force)
         drawn = _draw(resume, stop)
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
-    outcomes = [outcome for outcome in pool.run(drawn.sample, stop, 0) if outcome is not None]
+    outcomes = [outcome for some in pool.run(drawn.sample, stop, 0) for outcome in some]
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

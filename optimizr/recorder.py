@@ -47,35 +47,48 @@ class Recorder:
         """Stamp an event, fold it and tell it on."""
         self.tell(*self.fold(body))
 
-    def result(self, result: Result | Exception | None) -> None:
-        """Take what comes out of the pool, if anything does."""
-        match result:
-            case Exception():
-                self._stop.halt(result)
-            case list():
-                self._pass(result)
-            case (item, outcome):
-                self._settle(item, outcome)
+    def results(self, results: Iterable[Result | Exception]) -> None:
+        """Take what comes out of the pool."""
+        settled: list[tuple[Item, Outcome]] = []
+        for result in results:
+            match result:
+                case Exception():
+                    self._stop.halt(result)
+                case list():
+                    self._pass(result)
+                case outcome:
+                    settled.append(outcome)
+        if settled:
+            self._settle(settled)
 
     def _pass(self, skips: Skips) -> None:
         """Tell of pictures that needed no worker; all together, since there may be millions."""
-        moment = self._now()
-        events = [self._stamp(body, moment, place) for place, body in enumerate(skips, start=1)]
-        self.summary = reduce(self.summary, *events)
-        for event in events:
-            self.tell(event, self.summary)
+        self._tell_all(self._stamped(skips))
 
-    def _settle(self, item: Item, outcome: Outcome) -> None:
-        """Commit an outcome, then tell of it. What cannot be committed is not told."""
+    def _settle(self, settled: list[tuple[Item, Outcome]]) -> None:
+        """Commit outcomes, then tell of them. What cannot be committed is not told."""
+        items = [item for item, _ in settled]
         try:
-            if isinstance(outcome, ImageFailed):
-                outcome = replace(outcome, attempts=self._books.ledger.attempts(item) + 1)
-            event, summary = self.fold(outcome)
-            self._books.enter(item, event)
+            events = self._stamped(self._with_attempts(item, body) for item, body in settled)
+            self._books.enter(list(zip(items, events, strict=True)))
         except EnvironmentStop as error:
             self._stop.halt(error)
         else:
-            self.tell(event, summary)
+            self._tell_all(events)
+
+    def _with_attempts(self, item: Item, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, ImageFailed):
+            return replace(outcome, attempts=self._books.ledger.attempts(item) + 1)
+        return outcome
+
+    def _stamped(self, bodies: Iterable[Outcome]) -> list[Event]:
+        moment = self._now()
+        return [self._stamp(body, moment, place) for place, body in enumerate(bodies, start=1)]
+
+    def _tell_all(self, events: list[Event]) -> None:
+        self.summary = reduce(self.summary, *events)
+        for event in events:
+            self.tell(event, self.summary)
 
     def fold(self, body: Event) -> tuple[Event, Summary]:
         """Stamp an event and give it with the summary that includes it; nothing is told yet."""

@@ -78,11 +78,11 @@ def at_work(work: Callable[[], None], count: int, adapts: bool = True) -> tuple[
     watched = Crew(pool, limits(2), adapts)
     start = time.monotonic()
     done, sizes = set(), []
-    for result in pool.run(range(count), Stop(), 1):
+    for results in pool.run(range(count), Stop(), 1):
         watched.look()
         sizes.append(pool.workers)
-        done.add(result)
-    assert done >= set(range(count))
+        done.update(results)
+    assert done == set(range(count))
     return time.monotonic() - start, sizes
 
 

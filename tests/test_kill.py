@@ -109,7 +109,7 @@ def test_sigterm_with_a_short_drain_cancels_what_takes_long_and_the_next_run_doe
         (tmp_path / f"in/{number + 1} large.jpg").write_bytes(large)
     run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
     process = subprocess.Popen(
-        [*COMMAND, *map(str, run), "--limits.drain", "2s", "--effort", "6"],
+        [*COMMAND, *map(str, run), "--limits.drain", "2s", "--effort", "6", "--workers", "3"],
         env=clean_environment(),
         stdout=subprocess.PIPE,
         text=True,

@@ -18,7 +18,7 @@ from optimizr.errors import EnvironmentStop
 from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import to_text
 from optimizr.ledger.in_flight import InFlight, Note
-from optimizr.ledger.ledger import Ledger
+from optimizr.ledger.ledger import Entry, Ledger
 from optimizr.ledger.makings import fingerprint, made_with
 from optimizr.source import Item
 
@@ -67,7 +67,7 @@ def failed(done: Item) -> ImageFailed:
 
 def test_what_is_recorded_is_current_for_the_same_version_and_settings_only(tmp_path: Path) -> None:
     with ledger(tmp_path) as first:
-        first.record(item(), converted(item()))
+        first.record([Entry(item(), converted(item()))])
     with ledger(tmp_path, encoder="2") as second:  # another encoder redoes nothing
         known = second.find(b"a.jpg")
         assert known is not None
@@ -83,7 +83,7 @@ def test_a_commit_survives_a_process_that_dies_right_after(tmp_path: Path) -> No
     pid = os.fork()
     if pid == 0:
         open_ledger = ledger(tmp_path)
-        open_ledger.record(item(), converted(item()))
+        open_ledger.record([Entry(item(), converted(item()))])
         os.kill(os.getpid(), 9)
     os.waitpid(pid, 0)
     with ledger(tmp_path) as after:
@@ -93,7 +93,7 @@ def test_a_commit_survives_a_process_that_dies_right_after(tmp_path: Path) -> No
 
 def test_an_output_is_ours_by_name_and_size(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        made.record(item(), converted(item(), size=3))
+        made.record([Entry(item(), converted(item(), size=3))])
         assert made.made(b"a.webp", 3, 0)
         assert not made.made(b"a.webp", 4, 0)
         assert not made.made(b"b.webp", 3, 0)
@@ -101,8 +101,8 @@ def test_an_output_is_ours_by_name_and_size(tmp_path: Path) -> None:
 
 def test_an_output_stays_ours_when_its_picture_fails_later(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        made.record(item(), converted(item()))
-        made.record(item(version="5-2"), failed(item()), "{}")
+        made.record([Entry(item(), converted(item()))])
+        made.record([Entry(item(version="5-2"), failed(item()), "{}")])
         assert made.made(b"a.webp", 3, 0)
         known = made.find(b"a.jpg")
         assert known is not None
@@ -117,7 +117,7 @@ def test_what_a_killed_run_was_at_is_ours_until_it_has_an_outcome(tmp_path: Path
             assert after.made(b"a.webp", 99, 0)
             assert not after.made(b"b.webp", 99, 0)
     with ledger(tmp_path) as after:
-        after.record(item(), converted(item()))
+        after.record([Entry(item(), converted(item()))])
     with ledger(tmp_path) as after:
         assert not after.made(b"a.webp", 99, 0)
 
@@ -136,10 +136,10 @@ def test_a_picture_in_flight_at_the_end_of_two_runs_is_alone_until_it_goes_well(
     with ledger(tmp_path) as third:
         assert third.must_be_alone(b"a.jpg")
         assert not third.must_be_alone(b"b.jpg")
-        third.record(item()._replace(alone=True), failed(item()), "{}")
+        third.record([Entry(item()._replace(alone=True), failed(item()), "{}")])
     with ledger(tmp_path) as fourth:  # nothing has shown yet that it does no harm
         assert fourth.must_be_alone(b"a.jpg")
-        fourth.record(item()._replace(alone=True), converted(item()))
+        fourth.record([Entry(item()._replace(alone=True), converted(item()))])
     with ledger(tmp_path) as later:
         assert not later.must_be_alone(b"a.jpg")
 
@@ -170,9 +170,9 @@ def test_attempts_are_counted_for_a_version_and_over_once_it_goes_well(tmp_path:
         for attempts in range(3):
             assert counted.attempts(item()) == attempts
             event = replace(failed(item()), attempts=attempts + 1)
-            counted.record(item(), event, "{}")
+            counted.record([Entry(item(), event, "{}")])
         assert counted.attempts(item(version="5-2")) == 0
-        counted.record(item(), converted(item()))
+        counted.record([Entry(item(), converted(item()))])
         assert counted.attempts(item()) == 0
 
 
@@ -180,8 +180,8 @@ def test_failures_are_listed_by_key_however_many_there_are(tmp_path: Path) -> No
     with ledger(tmp_path) as full:
         for number in range(2500):
             name = b"%04d.jpg" % (number * 7 % 2500)
-            full.record(item(name), failed(item(name)), name.decode())
-        full.record(item(b"0003.jpg"), converted(item(b"0003.jpg")))
+            full.record([Entry(item(name), failed(item(name)), name.decode())])
+        full.record([Entry(item(b"0003.jpg"), converted(item(b"0003.jpg")))])
         lines = list(full.failures())
         assert lines == sorted(lines)
         assert len(lines) == 2499
@@ -191,13 +191,13 @@ def test_failures_are_listed_by_key_however_many_there_are(tmp_path: Path) -> No
 
 def test_a_skip_by_if_larger_needs_no_output_and_gives_up_the_one_before(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        made.record(item(), converted(item(), size=9))
+        made.record([Entry(item(), converted(item(), size=9))])
     with ledger(tmp_path, sections={"policy": {"if_larger": "skip"}}) as skipping:
         known = skipping.find(b"a.jpg")
         assert known is not None
         assert not skipping.is_current(known, "5-1")
         event = ImageSkipped(key="a.jpg", reason="larger_skipped", input_bytes=5)
-        skipping.record(item(), event)
+        skipping.record([Entry(item(), event)])
         known = skipping.find(b"a.jpg")
         assert known is not None
         assert (known.output, skipping.is_current(known, "5-1")) == (None, True)
@@ -206,7 +206,7 @@ def test_a_skip_by_if_larger_needs_no_output_and_gives_up_the_one_before(tmp_pat
 
 def test_it_is_closed_by_sqlite_to_everybody_else(tmp_path: Path) -> None:
     with ledger(tmp_path) as held:
-        held.record(item(), converted(item()))
+        held.record([Entry(item(), converted(item()))])
         with pytest.raises(EnvironmentStop) as caught, ledger(tmp_path):
             pass
         assert caught.value.cause == "ledger_in_use"
@@ -215,7 +215,7 @@ def test_it_is_closed_by_sqlite_to_everybody_else(tmp_path: Path) -> None:
 
 def test_it_needs_no_shared_memory(tmp_path: Path) -> None:
     with ledger(tmp_path) as held:
-        held.record(item(), converted(item()))
+        held.record([Entry(item(), converted(item()))])
         assert {path.name for path in tmp_path.iterdir()} == {
             *("ledger.sqlite", "ledger.sqlite-wal", "in-flight"),
         }
@@ -225,7 +225,7 @@ def test_a_ledger_that_breaks_in_mid_run_is_told_as_such(tmp_path: Path) -> None
     with ledger(tmp_path) as full:
         for number in range(3000):
             name = b"%04d.jpg" % number
-            full.record(item(name), converted(item(name)))
+            full.record([Entry(item(name), converted(item(name)))])
     path = tmp_path / "ledger.sqlite"
     data = bytearray(path.read_bytes())
     data[4096 * 3 :] = os.urandom(len(data) - 4096 * 3)

@@ -94,7 +94,7 @@ def test_asking_for_more_than_there_is_says_both_numbers() -> None:
 
 
 def results(pool: Pool[Any, Any], items: Any, stop: Stop | None = None, drain: float = 5) -> Any:
-    return [got for got in pool.run(items, stop or Stop(), drain) if got is not None]
+    return [got for some in pool.run(items, stop or Stop(), drain) for got in some]
 
 
 def test_every_item_comes_back_once() -> None:
@@ -117,11 +117,11 @@ def test_the_source_is_pulled_no_faster_than_workers_take() -> None:
 
     pool = Pool(work, 3)
     outcomes = pool.run(source(), Stop(), 5)
-    assert next(outcomes) is None
+    assert next(outcomes) == []
     assert pulled == 3
     assert pool.in_flight == 3
     gate.set()
-    assert len([got for got in outcomes if got is not None]) == 1000
+    assert sum(map(len, outcomes)) == 1000
 
 
 def test_results_that_nobody_reads_hold_the_workers_up() -> None:
@@ -133,10 +133,10 @@ def test_results_that_nobody_reads_hold_the_workers_up() -> None:
         return done
 
     outcomes = Pool(work, 2).run(iter(range(1000)), Stop(), 5)
-    next(outcomes)
+    first = len(next(outcomes))
     time.sleep(0.2)
-    assert done < 10
-    assert sum(got is not None for got in outcomes) == 999
+    assert done < first + 70
+    assert first + sum(map(len, outcomes)) == 1000
 
 
 def test_an_exception_of_the_work_is_yielded_and_the_others_go_on() -> None:
@@ -179,7 +179,7 @@ def test_after_a_stop_no_item_is_taken_and_those_in_flight_finish() -> None:
     next(outcomes)
     stop.signal = 2
     gate.set()
-    assert {got for got in outcomes if got is not None} == {1, 2, 3}
+    assert {got for some in outcomes for got in some} == {1, 2, 3}
     assert pulled == 3
     assert pool.in_flight == 0
 
@@ -190,7 +190,7 @@ def test_what_outlives_the_drain_is_abandoned() -> None:
     outcomes = pool.run(iter(range(10)), stop, 0.2)
     next(outcomes)
     stop.signal = 15
-    assert [got for got in outcomes if got is not None] == []
+    assert sum(map(len, outcomes)) == 0
     assert pool.in_flight == 2
     gate.set()
 
@@ -207,9 +207,9 @@ def test_what_was_done_by_the_end_of_the_drain_is_told_however_slow_the_reader()
     pool = Pool(work, 8)
     outcomes = pool.run(iter(range(10_000)), stop, 0)
     told = 0
-    for outcome in outcomes:
-        told += outcome is not None
-        if told == 20:
+    for some in outcomes:
+        told += len(some)
+        if told >= 20 and not stop.requested:
             stop.signal = 2
             time.sleep(0.05)
     assert told == done
@@ -227,6 +227,32 @@ def test_a_caller_that_leaves_lets_the_workers_go() -> None:
     for worker in workers:
         worker.join(10)
         assert not worker.is_alive()
+
+
+def test_results_gather_but_many_or_the_last_ones_do_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optimizr.pool._GATHER_SECONDS", 10)
+    start = time.monotonic()
+    pool: Pool[int, int] = Pool(abs, 2)
+    some = list(pool.run(iter(range(100)), Stop(), 5))
+    assert sum(map(len, some)) == 100
+    assert len(some) <= 10
+    assert time.monotonic() - start < 5
+
+
+def test_workers_may_come_and_go_while_it_runs() -> None:
+    def work(number: int) -> int:
+        time.sleep(0.002)
+        return number
+
+    pool: Pool[int, int] = Pool(work, 1)
+    done: list[int | Exception] = []
+    for number, some in enumerate(pool.run(iter(range(2000)), Stop(), 5)):
+        done += some
+        pool.resize([8, 1, 3][number % 3])
+    assert sorted(done) == list(range(2000))  # type: ignore[type-var]
+    assert pool.in_flight == 0
 
 
 def test_an_empty_source_ends_at_once() -> None:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
@@ -35,6 +35,14 @@ class Known(NamedTuple):
     outcome: str
     attempts: int
     """Runs that have failed at it; 0 if it went well."""
+
+
+class Entry(NamedTuple):
+    """The outcome of a picture, and the line of failed.jsonl if it failed."""
+
+    item: Item
+    event: ImageConverted | ImageSkipped | ImageFailed
+    failure: str | None = None
 
 
 class Ledger:
@@ -114,29 +122,33 @@ class Ledger:
         known = self.find(item.key)
         return known.attempts if known is not None and known.version == item.version else 0
 
-    def record(
-        self,
-        item: Item,
-        event: ImageConverted | ImageSkipped | ImageFailed,
-        failure: str | None = None,
-    ) -> None:
-        """Commit the outcome of a picture; of a failure with its line of failed.jsonl."""
-        made = _made(event)
-        size = _output_bytes(event)
-        now = time.time_ns() // 1000
-        attempts = event.attempts if isinstance(event, ImageFailed) else 0
-        row = (
-            *(item.key, item.version, self._making_of(event), made, item.size, size),
-            *(_outcome(event), attempts, failure, now),
-        )
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Commit the outcomes of pictures, all or none. Raises EnvironmentStop."""
+        rows = [self._row(entry) for entry in entries]
         with self._transaction() as db:
-            if isinstance(event, ImageFailed) or _outcome(event) in _MAKES:
-                db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?,?)", row)
-            if not isinstance(event, ImageFailed) and _outcome(event) in _MAKES:
-                self._enter_output(db, item, made, size, now)
-            if not (item.alone and isinstance(event, ImageFailed)):
-                self._unfinished.settle(item.key)
-        self.in_flight.end(item.key)
+            for entry, row in zip(entries, rows, strict=True):
+                self._enter(db, entry, row)
+        for entry in entries:
+            self.in_flight.end(entry.item.key)
+
+    def _row(self, entry: Entry) -> tuple[Any, ...]:
+        item, event, failure = entry
+        attempts = event.attempts if isinstance(event, ImageFailed) else 0
+        return (
+            *(item.key, item.version, self._making_of(event), _made(event), item.size),
+            *(_output_bytes(event), _outcome(event), attempts, failure, time.time_ns() // 1000),
+        )
+
+    def _enter(self, db: sqlite3.Connection, entry: Entry, row: tuple[Any, ...]) -> None:
+        item, event, _ = entry
+        failed, makes = isinstance(event, ImageFailed), _outcome(event) in _MAKES
+        if failed or makes:
+            db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?,?)", row)
+        if makes and not failed:
+            _, _, _, made, _, size, *_, now = row
+            self._enter_output(db, item, made, size, now)
+        if not (item.alone and failed):
+            self._unfinished.settle(item.key)
 
     @staticmethod
     def _enter_output(
