@@ -11,7 +11,7 @@ from typing import Any
 
 from optimizr.convert import icc, png
 from optimizr.convert.options import Color
-from optimizr.convert.vips import VipsError, blob, with_blob
+from optimizr.convert.vips import VipsError, blob, shape, with_blob
 
 PROFILE = "icc-profile-data"
 
@@ -31,7 +31,7 @@ def to_output(image: Any, data: bytes, format_: str, color: Color) -> Any:
         image = image.colourspace("rgb16" if image.format == "ushort" else "srgb")
         image = with_blob(image, PROFILE, stated)
     profile = blob(image, PROFILE)
-    if image.interpretation == "cmyk":
+    if shape(image).interpretation == "cmyk":
         return _from_cmyk(image)
     if profile is not None and color == "srgb" and icc.is_srgb(profile):
         image = with_blob(image, PROFILE, None)  # the numbers are right already
@@ -61,6 +61,7 @@ def _from_cmyk(image: Any) -> Any:
 
 def _as_srgb(image: Any) -> Any:
     """Take the numbers for sRGB: grey to three bands, 16 bits to 8."""
-    if image.interpretation == "srgb" and image.format == "uchar":
+    _, _, _, format_, interpretation = shape(image)
+    if interpretation == "srgb" and format_ == "uchar":
         return image
     return image.colourspace("srgb")

@@ -15,7 +15,7 @@ from optimizr.convert.deadline import Deadline
 from optimizr.convert.libwebp import Config, Libwebp, Picture, candidates, dotted, newest
 from optimizr.convert.options import Options
 from optimizr.convert.probe import Header
-from optimizr.convert.vips import region, version
+from optimizr.convert.vips import region, shape, version
 from optimizr.convert.webpsave import webpsave
 
 _STRIP_BYTES = 1 << 18
@@ -105,7 +105,7 @@ def _config(library: Libwebp, options: Options, mode: str) -> Config:
 
 def _import(library: Libwebp, image: Any, picture: Picture, deadline: Deadline) -> None:
     """Fill the picture's planes from the image, strip by strip."""
-    width, height, bands = image.width, image.height, image.bands
+    width, height, bands, _, _ = shape(image)
     source = region(image)
     if width * height * bands <= _SMALL_BYTES:
         library.fill(picture, width, height, bands, source.fetch(0, 0, width, height))

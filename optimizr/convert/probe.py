@@ -8,7 +8,7 @@ from typing import Any
 from optimizr.convert import jpeg, png
 from optimizr.convert.formats import FORMATS, end_is_missing, sniff
 from optimizr.convert.options import MAX_SIDE, Options
-from optimizr.convert.vips import VipsError, load
+from optimizr.convert.vips import VipsError, load, shape
 from optimizr.errors import PictureError, Reason, Stage
 
 _SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4}
@@ -33,6 +33,8 @@ class Header:
     """Channels as stored, alpha included."""
     sample_bytes: int
     """Of each channel of a pixel."""
+    is_srgb: bool
+    """Its numbers are 8-bit RGB, unless a profile says more."""
     has_alpha: bool
     has_profile: bool
     has_metadata: bool
@@ -164,20 +166,22 @@ def _format(data: bytes, options: Options) -> str:
 def _header(image: Any, data: bytes, format_: str) -> Header:
     pages = _number(image, "n-pages", 1) if FORMATS[format_].animates else 1
     tables = jpeg.tables(data) if format_ == "jpeg" else None
+    width, height, bands, sample, interpretation = shape(image)
     return Header(
         format=format_,
-        width=image.width,
-        height=_number(image, "page-height", image.height),
+        width=width,
+        height=_number(image, "page-height", height) if pages > 1 else height,
         pages=max(1, pages),
         orientation=_number(image, "orientation", 1),
-        bands=image.bands,
-        sample_bytes=_SAMPLE_BYTES.get(image.format, 8),
+        bands=bands,
+        sample_bytes=_SAMPLE_BYTES.get(sample, 8),
         has_profile=bool(image.get_typeof("icc-profile-data")),
         has_metadata=bool(image.get_typeof("exif-data") or image.get_typeof("xmp-data")),
         has_alpha=bool(image.hasalpha()),
         interlaced=bool(_number(image, "interlaced", 0)),
         animation_dropped=format_ == "png" and png.is_animated(data),
-        samples=tables.samples if tables else image.bands,
+        is_srgb=interpretation == "srgb" and sample == "uchar",
+        samples=tables.samples if tables else bands,
         coarseness=tables.coarseness if tables else 0,
     )
 

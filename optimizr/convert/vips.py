@@ -20,6 +20,8 @@ try:
 except (ImportError, OSError) as error:  # no wheel for this platform, or a broken shared library
     _missing = error
 else:
+    from optimizr.convert import native
+
     VipsError: type[Exception] = pyvips.Error
 
 
@@ -60,6 +62,8 @@ def load(data: bytes, format_: str, **options: Any) -> Any:
     A damaged picture fails when it is decoded; one that only makes its decoder warn does not.
     Raises VipsError.
     """
+    if not options and (image := native.open_stream(data, format_)) is not None:
+        return image
     loader = FORMATS[format_]
     if loader.animates:
         options["n"] = -1
@@ -70,6 +74,11 @@ def load(data: bytes, format_: str, **options: Any) -> Any:
 def region(image: Any) -> Any:
     """Give a window on a picture, to fetch rows through: from top to bottom, each once."""
     return pyvips.Region.new(image)
+
+
+def shape(image: Any) -> native.Shape:
+    """Give its size, and what its numbers are."""
+    return native.shape(image)
 
 
 def blob(image: Any, name: str) -> bytes | None:
