@@ -1,10 +1,11 @@
-"""The pictures that whole programs are compared on. Each is made anew in a folder."""
+"""The pictures that whole programs are compared on: `python -m benchmarks.corpora NAME FOLDER`."""
 
 from __future__ import annotations
 
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,7 @@ MAKE: dict[str, Callable[[Path], None]] = {"large": large, "small": small, "seed
 def _pixels(path: Path) -> int:
     image = pyvips.Image.new_from_file(str(path))
     return int(image.width * image.height)
+
+
+if __name__ == "__main__":
+    print(make(sys.argv[1], Path(sys.argv[2])))

@@ -66,7 +66,7 @@ def _steps(body: bytes) -> int:
         size = 2 if body[at] >> 4 else 1
         table = body[at + 1 : at + 1 + 64 * size]
         largest = max(
-            largest, sum(table[size - 1 :: size]) + 256 * sum(table[: 64 * (size - 1) : 2])
+            largest, sum(table[size - 1 :: size]) + 256 * sum(table[: 128 * (size - 1) : 2])
         )
         at += 1 + 64 * size
     return largest
