@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from optimizr import convert
 from optimizr.budget import Budget, Hold, OverBudget
 from optimizr.config import Settings
-from optimizr.convert import Converted, Header, Options, alone
+from optimizr.convert import Converted, Header, Options, Probed, alone
 from optimizr.errors import Cancelled, EnvironmentStop, PictureError, Reason, Stage
 from optimizr.events import (
     ImageConverted,
@@ -22,6 +22,7 @@ from optimizr.events import (
 from optimizr.hooks import NOBODY, Hooks
 from optimizr.keys import to_text
 from optimizr.limits import Limits
+from optimizr.outcomes import converted, skipped_as
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
 from optimizr.store import Store, Writer
@@ -93,7 +94,7 @@ class Job:
                     return skipped
                 self._put(item.output, made.data, watch)
                 self._take_away(item.superseded, item.output)
-        return _converted(item, len(data), header, made, watch)
+        return converted(item, len(data), header, made, watch)
 
     @contextmanager
     def _made(
@@ -110,12 +111,25 @@ class Job:
             return
         with watch.lap(Stage.PROBE):
             picture = convert.probe(data, options)
-        options, peak = convert.fit(picture, options, limits.peak.total)
+        options, peak = convert.fit(picture, self._options, limits.peak.total)
+        if peak > limits.peak.total and convert.may_have_idle_alpha(picture):
+            picture = self._looked_at(picture, watch)
+            options, peak = convert.fit(picture, self._options, limits.peak.total)
         with self._reserve(limits.peak, peak, f"{picture.header.size} pixels") as held:
             with limits.slots.hold(1), self._watched(item, watch), watch.lap(Stage.CONVERT):
                 made = convert.convert(picture, options, self._cancelled)
             held.shrink(len(made.data))
             yield picture.header, made
+
+    def _looked_at(self, picture: Probed, watch: Stopwatch) -> Probed:
+        """See whether the transparency that would take too much memory is there at all."""
+        amount = convert.look_bytes(picture)
+        with (
+            self._reserve(self._limits.peak, amount, f"a look at {picture.header.size} pixels"),
+            self._limits.slots.hold(1),
+            watch.lap(Stage.PROBE),
+        ):
+            return convert.without_alpha(picture, self._options, self._cancelled)
 
     def _put(self, key: bytes, data: bytes, watch: Stopwatch) -> None:
         self._check_wanted()
@@ -173,13 +187,13 @@ class Job:
         if self._if_larger == "skip":
             self._take_away(item.superseded)
             self._take_away(item.output if item.replaces else None)
-            return _skipped(item, len(data), "larger_skipped")
+            return skipped_as(item, len(data), "larger_skipped")
         if self._if_larger == "copy":
             return self._copy(item, data, watch)
         if header.is_as_asked(self._options):
             self._put(item.output, data, watch)
             self._take_away(item.superseded, item.output)
-            return _skipped(item, len(data), "webp_copied", item.output)
+            return skipped_as(item, len(data), "webp_copied", item.output)
         return None
 
     def _copy(self, item: Item, data: bytes, watch: Stopwatch) -> ImageSkipped:
@@ -188,12 +202,12 @@ class Job:
         there = self._output.identity(item.key)
         if there is None or there != self._source.identity(item.key):
             if not self._hooks.may_write(item.key):
-                return _skipped(item, len(data), "output_exists", item.key)
+                return skipped_as(item, len(data), "output_exists", item.key)
             self._hooks.decoding(item.key, item.key)
             self._put(item.key, data, watch)
             copied = item.key
         self._take_away(item.output if item.replaces else None, item.key)
-        return _skipped(item, len(data), "larger_copied", copied)
+        return skipped_as(item, len(data), "larger_copied", copied)
 
     def _take_away(self, key: bytes | None, made: bytes | None = None) -> None:
         """Remove what an earlier run made with other settings, unless that is what was just made.
@@ -259,34 +273,4 @@ def _options(settings: Settings) -> Options:
         max_width=picture.resize.max_width,
         max_height=picture.resize.max_height,
         **webp.model_dump(),
-    )
-
-
-def _converted(
-    item: Item, size: int, header: Header, made: Converted, watch: Stopwatch
-) -> ImageConverted:
-    return ImageConverted(
-        key=to_text(item.key),
-        output=to_text(item.output),
-        format=header.format,
-        width=header.width,
-        height=header.height,
-        mode=made.mode,
-        animation_dropped=header.animation_dropped or None,
-        low_memory=made.low_memory or None,
-        input_bytes=size,
-        output_bytes=len(made.data),
-        fetch_ms=watch.ms(Stage.FETCH),
-        convert_ms=watch.ms(Stage.PROBE, Stage.CONVERT),
-        store_ms=watch.ms(Stage.STORE),
-        duration_ms=watch.ms(),
-    )
-
-
-def _skipped(item: Item, size: int, reason: str, output: bytes | None = None) -> ImageSkipped:
-    return ImageSkipped(
-        key=to_text(item.key),
-        reason=reason,
-        input_bytes=size,
-        output=None if output is None else to_text(output),
     )

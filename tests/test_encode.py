@@ -171,3 +171,27 @@ def test_a_strip_of_the_wrong_size_is_refused_before_it_is_read() -> None:
 def test_alpha_of_every_kind_of_strip_meets_in_one_plane(by_webpsave: Convert) -> None:
     data = with_alpha(photo(1700, 900)).pngsave_buffer(compression=1)
     assert directly(data, convert.Options()) == by_webpsave(data, convert.Options())
+
+
+def test_a_picture_without_its_opaque_alpha_becomes_the_same_bytes() -> None:
+    image = photo(300, 200).bandjoin(255).copy(interpretation="srgb")
+    picture = convert.probe(image.pngsave_buffer(), convert.Options())
+    assert convert.may_have_idle_alpha(picture)
+    looked = convert.without_alpha(picture, convert.Options())
+    assert not looked.header.has_alpha
+    made = convert.convert(looked, convert.Options()).data
+    assert made == directly(image.pngsave_buffer(), convert.Options())
+
+
+@pytest.mark.parametrize("name", ["fading", "damaged"])
+def test_a_look_leaves_real_transparency_and_tells_of_damage(name: str) -> None:
+    if name == "fading":
+        picture = convert.probe(with_alpha(photo(60, 40)).pngsave_buffer(), convert.Options())
+        assert convert.without_alpha(picture, convert.Options()) is picture
+        return
+    data = photo(300, 200).bandjoin(255).copy(interpretation="srgb").pngsave_buffer()
+    with pytest.raises(PictureError) as caught:
+        convert.without_alpha(
+            convert.probe(data[: len(data) // 2], convert.Options()), convert.Options()
+        )
+    assert caught.value.reason is Reason.TRUNCATED

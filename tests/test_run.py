@@ -22,11 +22,14 @@ from tests.conftest import (
     COMMAND,
     Program,
     clean_environment,
+    converted,
     events,
+    failed,
     fill,
     leftovers,
     named,
     summary_of,
+    webps,
 )
 from tests.make_pictures import drawing, photo
 
@@ -212,6 +215,24 @@ def test_a_picture_that_fits_only_with_low_memory_is_encoded_so(
     done = optimizr("run", *paths, "--memory", "1GB", "--force")
     (event,) = named(done.stdout, "image.converted")
     assert "low_memory" not in event
+
+
+def test_alpha_that_is_opaque_everywhere_takes_no_memory(optimizr: Program, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    opaque = photo(2400, 1800).bandjoin(255).copy(interpretation="srgb")
+    opaque.pngsave(str(tmp_path / "in/opaque.png"), compression=1)
+    hole = opaque.draw_rect([0, 0, 0, 0], 2399, 1799, 1, 1)
+    hole.pngsave(str(tmp_path / "in/one transparent pixel.png"), compression=1)
+    paths = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    done = optimizr("run", *paths, "--memory", "200MB")
+    assert converted(done) == {"opaque.png"}
+    assert failed(done) == {"one transparent pixel.png": "too_large_for_memory"}
+    assert summary_of(tmp_path / "out")["peak_memory_mb"] * 2**20 <= 200e6
+    small = webps(tmp_path / "out")["opaque.webp"]
+    done = optimizr("run", *paths, "--memory", "1GB", "--force")
+    assert converted(done) == {"opaque.png", "one transparent pixel.png"}
+    if summary_of(tmp_path / "out")["low_memory_files"] == 0:
+        assert len(webps(tmp_path / "out")["opaque.webp"]) == pytest.approx(len(small), rel=0.02)
 
 
 @pytest.mark.parametrize("ceiling", ["160MiB", "256MiB"])

@@ -12,14 +12,20 @@ before them.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from optimizr.convert.choose import may_be_smaller_lossless
+from optimizr.convert.choose import (
+    may_be_smaller_lossless,
+    may_have_idle_alpha,
+    without_idle_alpha,
+)
 from optimizr.convert.deadline import Deadline, Expired
 from optimizr.convert.decode import decode
 from optimizr.convert.encode import encode, encoder, is_direct
-from optimizr.convert.estimate import fit, peak_bytes
+from optimizr.convert.estimate import fit, look_bytes, peak_bytes
 from optimizr.convert.libwebp import LibwebpError
 from optimizr.convert.options import Options
 from optimizr.convert.probe import Header, Probed, damaged, probe
@@ -35,11 +41,14 @@ __all__ = [
     "convert",
     "encoder",
     "fit",
+    "look_bytes",
+    "may_have_idle_alpha",
     "peak_bytes",
     "probe",
     "start",
     "timeout",
     "version",
+    "without_alpha",
 ]
 
 
@@ -62,15 +71,34 @@ def convert(
     Raises PictureError: `truncated`, `corrupt`, `encoder_failed` or `timeout`; and Cancelled soon
     after `cancelled` is set by another thread.
     """
+    with _in_time(picture, options, cancelled) as deadline:
+        return _smallest(picture, options, deadline)
+
+
+def without_alpha(
+    picture: Probed, options: Options, cancelled: threading.Event | None = None
+) -> Probed:
+    """Give a picture without its alpha if a look at each pixel shows that it is opaque.
+
+    Only for one that `may_have_idle_alpha`; takes `look_bytes`. Raises as `convert` does.
+    """
+    with _in_time(picture, options, cancelled) as deadline:
+        return without_idle_alpha(picture, deadline)
+
+
+@contextmanager
+def _in_time(
+    picture: Probed, options: Options, cancelled: threading.Event | None
+) -> Iterator[Deadline]:
+    """Bound the time of a `with`, and tell what went wrong in it as one of our errors."""
     with Deadline(options.timeout_seconds, cancelled) as deadline:
         try:
-            converted = _smallest(picture, options, deadline)
+            yield deadline
             deadline.check()
         except Expired:
             raise timeout(options) from None
         except (VipsError, LibwebpError) as error:
             raise _failed(picture, options, deadline, error) from None
-    return converted
 
 
 def _failed(

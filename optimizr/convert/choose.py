@@ -1,12 +1,16 @@
-"""`mode: auto`: which pictures are worth a lossless try.
+"""What a look at all pixels tells: it costs a decode, in little memory.
 
-Drawings, screenshots and logos often come out smaller, and sharp, without loss. Photographs never
-do, and trying costs several times a lossy encode. What tells them apart is cheap to see: in a
-drawing most pixels equal their left neighbour.
+`mode: auto`: which pictures are worth a lossless try. Drawings, screenshots and logos often come
+out smaller, and sharp, without loss. Photographs never do, and trying costs several times a lossy
+encode. What tells them apart is cheap to see: in a drawing most pixels equal their left neighbour.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.formats import FORMATS
 from optimizr.convert.probe import Probed
 
 _FLAT = 0.6
@@ -29,3 +33,31 @@ def may_be_smaller_lossless(picture: Probed) -> bool:
     right = image.crop(1, 0, header.width - 1, header.height)
     same: float = (left == right).bandand().avg()
     return same / 255 >= _FLAT
+
+
+def without_idle_alpha(picture: Probed, deadline: Deadline) -> Probed:
+    """Give the picture without its alpha band, if that is opaque everywhere; else as it is.
+
+    A lossless encode of transparency is what takes most memory of all, so it is worth a look
+    where there is none for it. Raises VipsError, and what `deadline.check` raises.
+    """
+    header = picture.header
+    with deadline.watch(picture.load()) as image:
+        opaque = (1 << 8 * header.sample_bytes) - 1
+        is_idle = image.extract_band(header.bands - 1).min() >= opaque
+    deadline.check()
+    if not is_idle:
+        return picture
+    return replace(picture, header=replace(header, has_alpha=False), alpha_is_idle=True)
+
+
+def may_have_idle_alpha(picture: Probed) -> bool:
+    """Tell whether a look is cheap and may help: at a streamed still that has a band of alpha."""
+    header = picture.header
+    return (
+        header.has_alpha
+        and header.pages == 1
+        and header.bands in (2, 4)  # not by a palette or a colour that counts as transparent
+        and FORMATS[header.format].streams
+        and not header.interlaced
+    )

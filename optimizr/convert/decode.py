@@ -22,6 +22,8 @@ def decode(picture: Probed, options: Options, deadline: Deadline) -> Any:
     width, height = header.fitted(options)
     shrink = shrink_on_load(header, width)
     image = picture.load(**({"shrink": shrink} if shrink > 1 else {}))
+    if picture.alpha_is_idle:
+        image = image.extract_band(0, n=image.bands - 1)
     if not header.is_srgb or header.has_profile or header.format == "png":
         image = colour.to_output(image, picture.data, header.format, options.color)
     if (width, height) != (header.width, header.height):

@@ -37,8 +37,9 @@ _TOKENS_OF_PATTERNS = 2.0
 """More for patterns so regular that a PNG of them is next to nothing."""
 _SHARP_YUV = 11.0
 """More while planes for `sharp_yuv` are made, in 16 bits."""
-_ALPHA = 36.0
-"""A lossless encode of noise as transparency. In place of tokens, not beside them."""
+_ALPHA, _HARDEST_ALPHA = 36.0, 52.0
+"""A lossless encode of noise as transparency, and the same at effort 6. In place of tokens, not
+beside them."""
 _LOSSLESS = 38.0
 """A lossless encode of noise: hash chains, references."""
 _HARDEST_LOSSLESS = 66.0
@@ -69,6 +70,11 @@ def fit(picture: Probed, options: Options, most: int) -> tuple[Options, int]:
         return options, peak
     frugal = replace(options, low_memory=True)
     return frugal, peak_bytes(picture, frugal)
+
+
+def look_bytes(picture: Probed) -> int:
+    """Estimate the memory that looking at each pixel once takes, in bytes."""
+    return int(_streaming(picture.header, picture.header.width))
 
 
 def peak_bytes(picture: Probed, options: Options) -> int:
@@ -119,7 +125,7 @@ def _encoding(picture: Probed, options: Options) -> float:
         return _HARDEST_LOSSLESS if options.effort == 6 else _LOSSLESS
     work = _tokens(picture, options)
     if picture.header.has_alpha:
-        work = max(work, _ALPHA)
+        work = max(work, _HARDEST_ALPHA if options.effort == 6 else _ALPHA)
     return max(work + _YUV, _SHARP_YUV) if options.sharp_yuv else work
 
 

@@ -88,6 +88,8 @@ class Probed:
 
     data: bytes
     header: Header
+    alpha_is_idle: bool = False
+    """Every pixel has been seen to be opaque: the alpha band says nothing, and is dropped."""
     _opened: Any = None
     """What libvips has opened, so that it need not do so again; it can be read once."""
 
@@ -119,7 +121,7 @@ def probe(data: bytes, options: Options) -> Probed:
         raise damaged(data, format_, f"a {format_}", Stage.PROBE)
     _check_size(header, options)
     # What cannot be streamed may be decoded by now: it waits for memory without that.
-    return Probed(data, header, image if FORMATS[format_].streams else None)
+    return Probed(data, header, _opened=image if FORMATS[format_].streams else None)
 
 
 def damaged(data: bytes, format_: str, what: str, stage: Stage) -> PictureError:

@@ -1,0 +1,42 @@
+"""What became of a picture, as events."""
+
+from __future__ import annotations
+
+from optimizr.convert import Converted, Header
+from optimizr.errors import Stage
+from optimizr.events import ImageConverted, ImageSkipped
+from optimizr.keys import to_text
+from optimizr.source import Item
+from optimizr.stopwatch import Stopwatch
+
+
+def converted(
+    item: Item, size: int, header: Header, made: Converted, watch: Stopwatch
+) -> ImageConverted:
+    """Tell of a WebP that was made and stored."""
+    return ImageConverted(
+        key=to_text(item.key),
+        output=to_text(item.output),
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        mode=made.mode,
+        animation_dropped=header.animation_dropped or None,
+        low_memory=made.low_memory or None,
+        input_bytes=size,
+        output_bytes=len(made.data),
+        fetch_ms=watch.ms(Stage.FETCH),
+        convert_ms=watch.ms(Stage.PROBE, Stage.CONVERT),
+        store_ms=watch.ms(Stage.STORE),
+        duration_ms=watch.ms(),
+    )
+
+
+def skipped_as(item: Item, size: int, reason: str, output: bytes | None = None) -> ImageSkipped:
+    """Tell of a picture that was left as it is, and of what stands for it."""
+    return ImageSkipped(
+        key=to_text(item.key),
+        reason=reason,
+        input_bytes=size,
+        output=None if output is None else to_text(output),
+    )
