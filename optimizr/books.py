@@ -43,8 +43,8 @@ class Books:
         self._lock = lock
         self._failures = failures
 
-    def enter(self, settled: Iterable[tuple[Item, Event]]) -> None:
-        """Commit the outcomes of pictures, all or none. Raises EnvironmentStop.
+    def enter(self, settled: Iterable[tuple[Item, Event]]) -> list[Entry]:
+        """Commit the outcomes of pictures, all or none, and give them. Raises EnvironmentStop.
 
         A line of a list that cannot be used is no picture's; it is told, and stands in the list.
         """
@@ -55,9 +55,17 @@ class Books:
             elif isinstance(event, ImageConverted | ImageSkipped):
                 entries.append(Entry(item, event))
         self.ledger.record(entries)
+        return entries
+
+    def follow_up(self, entries: list[Entry]) -> None:
+        """Do what follows on a commit: forget the notes, list the failures.
+
+        Raises EnvironmentStop; what is not done then, the next run does.
+        """
         for entry in entries:
             if entry.failure is not None:
                 self._failures.append(entry.failure)
+            self.ledger.in_flight.end(entry.item.key)
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json. Raises EnvironmentStop or PictureError."""

@@ -95,6 +95,8 @@ def _convert(
             if monitor.due():
                 record(monitor.sample())
                 record(_progress(record.summary))
+        if not (pool.exhausted or stop.requested):
+            stop.halt(_SLOTS_LOST)  # nobody is left to do what is left
         if pool.in_flight:
             job.cancel()
             pool.join(_CANCEL_SECONDS)

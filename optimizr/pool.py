@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from optimizr.budget import Waited
+from optimizr.errors import EnvironmentStop
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -104,18 +105,43 @@ class Pool(Generic[T, R]):
         """
         with self._lock:
             self.workers = workers
-            new = [_Worker() for _ in range(workers - len(self._at_work))]
-            self._at_work.update(new)
-        for worker in new:
-            thread = threading.Thread(
-                target=self._serve,
-                args=(worker,),
-                name=f"{WORKER}{self._begun}",
-                daemon=True,  # an abandoned one must not keep the process
-            )
-            self._begun += 1
-            self._threads.append(thread)
+            missing = workers - self._live()
+        try:
+            for _ in range(missing):
+                self._begin()
+        except RuntimeError:  # the system has no more threads: those that there are must do
+            with self._lock:
+                self.workers = self._live()
+            if not self.workers:
+                raise EnvironmentStop(
+                    "no_threads",
+                    "expected to start a thread, but the system refuses; raise its limit of "
+                    "processes (ulimit -u, pids.max of the cgroup)",
+                ) from None
+
+    def _begin(self) -> None:
+        """Start a worker. Raises RuntimeError if the system has no more threads."""
+        worker = _Worker()
+        thread = threading.Thread(
+            target=self._serve,
+            args=(worker,),
+            name=f"{WORKER}{self._begun}",
+            daemon=True,  # an abandoned one must not keep the process
+        )
+        with self._lock:
+            self._at_work.add(worker)
+        try:
             thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._at_work.discard(worker)
+            raise
+        self._begun += 1
+        self._threads.append(thread)
+
+    def _live(self) -> int:
+        """Count the workers of whom something is expected. Under the lock."""
+        return sum(not worker.given_up for worker in self._at_work)
 
     def _results_until_the_end(
         self, stop: Stop, drain_seconds: float
@@ -158,18 +184,20 @@ class Pool(Generic[T, R]):
     def give_up(self, item: T) -> bool:
         """Expect nothing more of the worker that is at `item`, which it cannot be torn from.
 
-        Its thread goes on and keeps what it holds, but what it comes to is passed over; should it
-        ever come to an end, the worker is back. False if it has ended just now, so that its result
-        is on the way.
+        Another takes its place. Its thread goes on and keeps what it holds, but what it comes to is
+        passed over; should it ever come to an end, the worker is back. False if it has ended just
+        now, so that its result is on the way.
         """
         with self._lock:
-            for worker in self._at_work:
-                if worker.item is item and not worker.given_up:
-                    worker.given_up = True
-                    self.given_up += 1
-                    self.in_flight -= 1
-                    return True
-        return False
+            stuck = next((worker for worker in self._at_work if worker.item is item), None)
+            if stuck is None or stuck.given_up:
+                return False
+            stuck.given_up = True
+            self.given_up += 1
+            self.in_flight -= 1
+        if not self._stop.requested:
+            self.resize(self.workers)
+        return True
 
     def _serve(self, worker: _Worker) -> None:
         try:
@@ -228,7 +256,7 @@ class Pool(Generic[T, R]):
     def _is_too_many(self, worker: _Worker) -> bool:
         """Tell whether a worker is to leave; then it is counted no more."""
         with self._lock:
-            if len(self._at_work) <= self.workers:
+            if self._live() <= self.workers:
                 return False
             self._at_work.discard(worker)
             return True

@@ -70,11 +70,15 @@ class Recorder:
         items = [item for item, _ in settled]
         try:
             events = self._stamped(self._with_attempts(item, body) for item, body in settled)
-            self._books.enter(list(zip(items, events, strict=True)))
+            entries = self._books.enter(zip(items, events, strict=True))
         except EnvironmentStop as error:
             self._stop.halt(error)
-        else:
-            self._tell_all(events)
+            return
+        self._tell_all(events)
+        try:
+            self._books.follow_up(entries)
+        except EnvironmentStop as error:
+            self._stop.halt(error)
 
     def _with_attempts(self, item: Item, outcome: Outcome) -> Outcome:
         if isinstance(outcome, ImageFailed):

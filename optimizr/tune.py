@@ -15,18 +15,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from optimizr import endpoints
 from optimizr.config import ENV_PREFIX, Settings
-from optimizr.errors import ConfigError, EnvironmentStop
+from optimizr.errors import Cancelled, ConfigError, EnvironmentStop, ExitCode, stopped_by
 from optimizr.keys import to_text
+from optimizr.pool import Stop
 from optimizr.source import Item
 
 WORKERS: tuple[int | str, ...] = (1, 2, 3, 4, 6, 8, "auto")
 EFFORTS = range(7)
+_LOOK_SECONDS = 0.2
 NEAR_BEST = 0.03
 """Share of the best rate that is not worth more workers."""
 NEAR_SMALLEST = 0.02
@@ -66,11 +69,13 @@ class Tuned(NamedTuple):
     """The least of which the WebPs are about as small as the smallest."""
 
 
-def tune(settings: Settings, sample: int, rounds: int, tell: Callable[[str], None]) -> Tuned:
+def tune(
+    settings: Settings, sample: int, rounds: int, tell: Callable[[str], None], stop: Stop
+) -> Tuned:
     """Try a sample of the input; `tell` is told what is being tried.
 
     The sample is drawn evenly, and is the same each time. Raises ConfigError if there are no
-    pictures, EnvironmentStop if a trial cannot be run.
+    pictures, EnvironmentStop if a trial cannot be run, Cancelled once `stop` is requested.
     """
     store, source = endpoints.open_input(settings)
     items = _draw(source, sample)
@@ -78,13 +83,13 @@ def tune(settings: Settings, sample: int, rounds: int, tell: Callable[[str], Non
         raise ConfigError(f"input: expected pictures in {settings.input!r}, got none")
     by_workers = [Trial(workers, settings.webp.effort) for workers in WORKERS]
     by_effort = [Trial("auto", effort) for effort in EFFORTS]
-    with tempfile.TemporaryDirectory(prefix="optimizr-tune-") as folder:
-        listed = Path(folder, "sample.jsonl")
+    with _folder() as folder:
+        listed = folder / "sample.jsonl"
         listed.write_text("".join(_line(item, store.full_path(item.key)) for item in items))
 
         def run(trial: Trial) -> dict[str, Any]:
             tell(f"{trial.workers} workers, effort {trial.effort}")
-            return _run(_settings_of(settings, trial, listed), Path(folder))
+            return _run(_settings_of(settings, trial, listed), folder, stop)
 
         run(by_workers[-1])
         measured: dict[Trial, list[dict[str, Any]]] = {}
@@ -98,6 +103,17 @@ def tune(settings: Settings, sample: int, rounds: int, tell: Callable[[str], Non
         {trial.workers: results[trial] for trial in by_workers},
         {trial.effort: results[trial] for trial in by_effort},
     )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder for the length of a `with`, and translate what the system says about it."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="optimizr-tune-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        where = f"to try in the temporary folder {tempfile.gettempdir()!r}"
+        raise stopped_by(error, "trial_failed", where) from None
 
 
 def _tuned(
@@ -143,31 +159,32 @@ def _settings_of(settings: Settings, trial: Trial, listed: Path) -> dict[str, An
     chosen["dead_letter"] = None
     chosen["webp"]["effort"] = trial.effort
     chosen["pool"]["workers"] = trial.workers
-    chosen["policy"]["max_failed"] = "100%"
+    chosen["policy"] |= {"max_failed": "100%", "if_larger": "keep"}
     chosen["shard"] = {"index": 0, "count": 1}
     chosen["log"] = {"format": "json", "images": "none"}
     return chosen
 
 
-def _run(chosen: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _run(chosen: dict[str, Any], folder: Path, stop: Stop) -> dict[str, Any]:
     """Run the program once; give its summary's figures."""
     environment = {k: v for k, v in os.environ.items() if not k.upper().startswith(ENV_PREFIX)}
     with tempfile.TemporaryDirectory(dir=folder) as output:
         chosen["output"] = output
         config = folder / "trial.json"
         config.write_text(json.dumps(chosen))
-        done = subprocess.run(  # noqa: S603 - this program
+        with subprocess.Popen(  # noqa: S603 - this program
             [sys.executable, "-m", "optimizr", "run", str(config)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
-            check=False,
-        )
-        if done.returncode:
-            said = done.stderr.strip().rpartition("\n")[2]
+        ) as child:
+            said = _end_of(child, stop)
+        if child.returncode == ExitCode.USAGE:
+            raise ConfigError(said.removeprefix("optimizr: "))
+        if child.returncode:
             raise EnvironmentStop(
-                "trial_failed", f"expected a trial to run, got exit code {done.returncode}: {said}"
+                "trial_failed", f"expected a trial to run, got exit code {child.returncode}: {said}"
             )
         figures: dict[str, Any] = json.loads(Path(output, "summary.json").read_bytes())
     if not figures["processed_files"]:
@@ -176,6 +193,17 @@ def _run(chosen: dict[str, Any], folder: Path) -> dict[str, Any]:
             f"{figures['failed_files']} failed: {figures['failures_by_reason']}"
         )
     return figures
+
+
+def _end_of(child: subprocess.Popen[str], stop: Stop) -> str:
+    """Wait for a child; give the last line that it said. Raises Cancelled, and ends it first."""
+    while True:
+        try:
+            return child.communicate(timeout=_LOOK_SECONDS)[1].strip().rpartition("\n")[2]
+        except subprocess.TimeoutExpired:
+            if stop.requested:
+                child.kill()  # it writes to a folder that goes
+                raise Cancelled from None
 
 
 def _result(rounds: list[dict[str, Any]]) -> Result:

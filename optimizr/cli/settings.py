@@ -74,13 +74,18 @@ class Command:
         )
         self.parser.rename(_TYPE_NAMES)
 
-    def parse(self, argv: list[str]) -> tuple[Settings, Namespace]:
-        """Give the settings, and the flags that are none. Raises ConfigError."""
+    def parse(
+        self, argv: list[str], defaults: Mapping[str, Any] | None = None
+    ) -> tuple[Settings, Namespace]:
+        """Give the settings, and the flags that are none. Raises ConfigError.
+
+        `defaults` count where neither file nor environment nor flags give a setting.
+        """
         args = self.parser.parse_args(argv)
         flags = self._flags(parsed_args=args)
         given = load_config(args.config) if args.config else {}
         _check_environment(os.environ)
-        return _build(flags, given), args
+        return _build(flags, {**(defaults or {}), **given}), args
 
 
 def load_config(path: str) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from pathlib import Path
 
 from optimizr.cli.settings import Command
+from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
-from optimizr.errors import ConfigError, ExitCode
+from optimizr.errors import Cancelled, ConfigError, ExitCode, stopped_by
 from optimizr.tune import NEAR_SMALLEST, Result, Tuned, tune
 from optimizr.units import format_size
 
@@ -16,17 +18,30 @@ _CHARTS = (".png", ".svg", ".pdf")
 
 def main(argv: list[str]) -> int:
     """Try, and tell."""
-    settings, flags = command().parse(["--output", ".", *argv])
+    # An output that is given is left out of the sample; where there is none, nothing is.
+    nowhere = str(Path(tempfile.gettempdir(), "optimizr-tune-without-output"))
+    settings, flags = command().parse(argv, {"output": nowhere})
     if flags.chart is not None:
         _check_chart(flags.chart)
     if flags.sample < 1 or flags.rounds < 1:
         raise ConfigError("--sample and --rounds: expected at least 1")
-    tuned = tune(settings, flags.sample, flags.rounds, lambda what: complain(f"trying {what}"))
+    with stopping("ending the trial at hand") as stop:
+        try:
+            tuned = tune(settings, flags.sample, flags.rounds, _say, stop)
+        except Cancelled:
+            return ExitCode(128 + (stop.signal or 0))
     write(to_text(tuned))
     if flags.chart is not None:
-        _draw(tuned, flags.chart)
+        try:
+            _draw(tuned, flags.chart)
+        except OSError as error:
+            raise stopped_by(error, "chart_lost", f"to draw {flags.chart!r}") from None
         complain(f"drawn in {flags.chart}")
     return ExitCode.DONE
+
+
+def _say(what: str) -> None:
+    complain(f"trying {what}")
 
 
 def command() -> Command:
@@ -83,6 +98,8 @@ def _check_chart(path: str) -> None:
         raise ConfigError(f"--chart: expected a file name with {', '.join(_CHARTS)}, got {path!r}")
     if not Path(path).absolute().parent.is_dir():
         raise ConfigError(f"--chart: expected a folder to draw into, got {path!r}")
+    if Path(path).is_dir():
+        raise ConfigError(f"--chart: expected the name of a file, got the folder {path!r}")
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError("--chart: expected matplotlib; pip install 'optimizr[tune]'")
 

@@ -128,8 +128,6 @@ class Ledger:
         with self._transaction() as db:
             for entry, row in zip(entries, rows, strict=True):
                 self._enter(db, entry, row)
-        for entry in entries:
-            self.in_flight.end(entry.item.key)
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
         item, event, failure = entry
