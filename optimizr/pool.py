@@ -111,8 +111,8 @@ class Pool(Generic[T, R]):
                 self._begin()
         except RuntimeError:  # the system has no more threads: those that there are must do
             with self._lock:
-                self.workers = self._live()
-            if not self.workers:
+                self.workers = max(1, self._live())
+            if not self._begun:
                 raise EnvironmentStop(
                     "no_threads",
                     "expected to start a thread, but the system refuses; raise its limit of "

@@ -195,3 +195,42 @@ def test_a_look_leaves_real_transparency_and_tells_of_damage(name: str) -> None:
             convert.probe(data[: len(data) // 2], convert.Options()), convert.Options()
         )
     assert caught.value.reason is Reason.TRUNCATED
+
+
+def two_components() -> bytes:
+    """Make a JPEG of two components: by hand, since no encoder at hand does."""
+    data = bytearray(photo(64, 48).colourspace("b-w").jpegsave_buffer(keep="none"))
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    second = bytes(data[frame + 10 : frame + 13])
+    in_scan = bytes(data[scan + 5 : scan + 7])
+    data[scan + 7 : scan + 7] = bytes([2]) + in_scan[1:]
+    data[scan + 3 : scan + 5] = bytes([data[scan + 3] + 2, 2])
+    data[frame + 13 : frame + 13] = bytes([2]) + second[1:]
+    data[frame + 3] += 3
+    data[frame + 9] = 2
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        two_components,
+        lambda: photo(90, 70).bandjoin([255, 9]).tiffsave_buffer(),
+        lambda: photo(90, 70).colourspace("b-w").bandjoin([255, 9]).tiffsave_buffer(),
+    ],
+    ids=["two components", "two bands more", "grey and two bands more"],
+)
+def test_bands_that_are_no_rgb_are_left_to_libvips(
+    make: Callable[[], bytes], by_webpsave: Convert
+) -> None:
+    convert.start(FORMATS)
+    given, data = convert.Options(formats=tuple(FORMATS)), make()
+    try:
+        expected: object = by_webpsave(data, given)
+    except PictureError as error:
+        expected = error.reason
+    try:
+        made: object = directly(data, given)
+    except PictureError as error:
+        made = error.reason
+    assert made == expected

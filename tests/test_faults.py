@@ -19,6 +19,7 @@ from tests.conftest import (
     Program,
     as_nobody,
     clean_environment,
+    converted,
     events,
     fill,
     leftovers,
@@ -355,3 +356,19 @@ def test_a_sync_that_fails_is_the_error_of_who_asked(monkeypatch: pytest.MonkeyP
     for _ in range(2):
         with pytest.raises(OSError, match="Input/output error"):
             group(1)
+
+
+def test_what_is_committed_is_told_also_where_failures_cannot_be_listed(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 12)
+    (tmp_path / "in/broken.jpg").write_bytes(b"nothing")
+    (tmp_path / "out/failed.jsonl").mkdir(parents=True)
+    paths = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    first = optimizr("run", *paths)
+    assert first.returncode == 3
+    (tmp_path / "out/failed.jsonl").rmdir()
+    second = optimizr("run", *paths)
+    assert second.returncode == 1
+    assert len(converted(first)) + len(converted(second)) == 12
+    assert not converted(first) & converted(second)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizr.budget import Budget, OverBudget
+from optimizr.errors import EnvironmentStop
 from optimizr.pool import WORKER, Pool, Stop
 
 
@@ -257,3 +258,47 @@ def test_workers_may_come_and_go_while_it_runs() -> None:
 
 def test_an_empty_source_ends_at_once() -> None:
     assert results(Pool(lambda n: n, 4), []) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_a_worker_that_is_given_up_is_replaced_and_all_is_done(workers: int) -> None:
+    hang = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            hang.wait(60)
+        time.sleep(0.002)
+        return number
+
+    pool: Pool[int, int] = Pool(work, workers)
+    done: list[int | Exception] = []
+    given_up = False
+    for some in pool.run(iter(range(200)), Stop(), 20):
+        done += some
+        if not given_up and pool.in_flight:
+            given_up = pool.give_up(0)
+            pool.resize(1)
+    assert given_up
+    assert pool.exhausted
+    assert sorted(done) == list(range(1, 200))  # type: ignore[type-var]
+    hang.set()
+
+
+def test_a_system_without_more_threads_is_no_end_while_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, begun = threading.Thread.start, 0
+
+    def starts_three(thread: threading.Thread) -> None:
+        nonlocal begun
+        begun += thread.name.startswith(WORKER)
+        if thread.name.startswith(WORKER) and begun > 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starts_three)
+    pool: Pool[int, int] = Pool(abs, 8)
+    assert sorted(results(pool, range(50))) == list(range(50))
+    assert 1 <= pool.workers <= 3
+    with pytest.raises(EnvironmentStop, match="start a thread"):
+        results(Pool(abs, 2), range(5))

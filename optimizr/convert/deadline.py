@@ -1,9 +1,10 @@
 """An end for pictures that take too long, or that are not wanted any more.
 
 libvips stops a pipeline whose image is marked as killed: its loops look at the mark, and its saver
-asks through a progress hook; libwebp, called directly, stops when its hook says so. One thread for
-the whole process looks after all conversions, so nothing is called back from inside libvips or
-libwebp while all is well, which would wait for Python's lock.
+asks through a progress hook. libwebp, called directly, stops when its hook says so; only while it
+encodes transparency or makes `sharp_yuv` planes it asks nobody. One thread for the whole process
+looks after all conversions, so nothing is called back from inside libvips or libwebp while all is
+well, which would wait for Python's lock.
 """
 
 from __future__ import annotations

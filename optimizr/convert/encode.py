@@ -84,7 +84,8 @@ def encode(
     config = _config(_direct, options, mode)
     argb = bool(config.lossless or config.use_sharp_yuv)
     with _direct.picture(argb=argb) as picture:
-        _import(_direct, decode(), picture, deadline)
+        if not _import(_direct, decode(), picture, deadline):
+            return webpsave(decode(), options, mode, deadline)
         with deadline.calling(picture.abort):
             return _direct.encode(picture, config)
 
@@ -103,13 +104,18 @@ def _config(library: Libwebp, options: Options, mode: str) -> Config:
     return config
 
 
-def _import(library: Libwebp, image: Any, picture: Picture, deadline: Deadline) -> None:
-    """Fill the picture's planes from the image, strip by strip."""
+def _import(library: Libwebp, image: Any, picture: Picture, deadline: Deadline) -> bool:
+    """Fill the picture's planes from the image, strip by strip; not if it is no RGB or RGBA.
+
+    Some TIFFs have bands that mean nothing, and a JPEG may have two: `webpsave` knows what to do.
+    """
     width, height, bands, _, _ = shape(image)
+    if bands not in (3, 4):
+        return False
     source = region(image)
     if width * height * bands <= _SMALL_BYTES:
         library.fill(picture, width, height, bands, source.fetch(0, 0, width, height))
-        return
+        return True
     library.allocate(picture, width, height, bands)
     rows = max(2, _STRIP_BYTES // (width * bands) & ~1)  # even: two rows share their chroma
     for top in range(0, height, rows):
@@ -119,3 +125,4 @@ def _import(library: Libwebp, image: Any, picture: Picture, deadline: Deadline) 
         with library.picture(argb=picture.use_argb) as strip:
             library.fill(strip, width, strip_height, bands, pixels)
             picture.put(strip, top)
+    return True

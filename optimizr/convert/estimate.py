@@ -24,13 +24,15 @@ _ARGB = 4.0
 """The plane of a lossless picture, and of one for `sharp_yuv`."""
 _FRAME = 3.5
 """More for webpsave, which gathers the picture as RGB."""
-_OUTPUT = 1.5
-"""The WebP of noise at quality 80, in a buffer that doubles as it grows."""
+_OUTPUT = 2.4
+"""The WebP of dithered black and white at quality 80, in a buffer that doubles as it grows."""
 _TOKENS = 15.0
 """The most that libwebp's tokens take at quality 80, with the output: dithered black and white."""
 _TOKENS_PER_JPEG_BYTE = 28.0
 """The same by a JPEG's bytes: what has little in it has few tokens. For one of the coarseness 1
 (see `convert.jpeg`); noise, saved again, is what takes most."""
+_GREY = 2.0
+"""How much more that is for a grey one, which has no chroma to spend bytes on."""
 _TOKENS_PER_PNG_BYTE = 130.0
 """The same by a PNG's bytes: a tile of noise, over and over, which PNG sees and WebP does not."""
 _TOKENS_OF_PATTERNS = 2.0
@@ -48,6 +50,8 @@ _INTERLACED_PNG = 1.2
 """For each byte of an interlaced PNG, which is decoded as a whole."""
 _COEFFICIENT = 2.2
 """For each sample of a progressive JPEG, whose coefficients are kept until the end."""
+_READ_AGAIN = 1.2
+"""For each byte of a progressive JPEG: what decoding it keeps grows with its file too."""
 _WHOLE = 11.0
 """For formats that are decoded as a whole; most of all AVIF, with its planes and frame."""
 _FRAMES = 7.0
@@ -85,6 +89,8 @@ def peak_bytes(picture: Probed, options: Options) -> int:
     argb = options.mode != "lossy" or options.sharp_yuv
     planes = (_ARGB if argb else _YUV + header.has_alpha) * encoded
     decoding = _decoding(header) * header.width * header.height + _turning(header) * encoded
+    if header.format == "jpeg" and header.interlaced:
+        decoding += _READ_AGAIN * len(picture.data)
     encoding = _encoding(picture, options) * encoded
     if is_direct(header, options):
         both = planes + max(decoding, encoding)
@@ -104,7 +110,8 @@ def _decoding(header: Header) -> float:
 
 
 def _streaming(header: Header, width: int) -> float:
-    row = header.width / shrink_on_load(header, width) * header.bands * header.sample_bytes
+    shrink = 1 if header.interlaced else shrink_on_load(header, width)
+    row = header.width / shrink * header.bands * header.sample_bytes
     return _STREAMED_ROWS * row + _FIXED
 
 
@@ -137,6 +144,8 @@ def _tokens(picture: Probed, options: Options) -> float:
     most = _TOKENS * (by_quality + 0.6 * finest)
     header = picture.header
     by_input = by_quality * (1 + finest) * len(picture.data) / header.pixels
+    if header.bands == 1:
+        by_input *= _GREY
     if header.format == "jpeg" and header.coarseness:
         return min(most, by_input * _TOKENS_PER_JPEG_BYTE * math.pow(header.coarseness, 0.42) + 0.5)
     if header.format == "png":

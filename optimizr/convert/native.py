@@ -48,6 +48,8 @@ class _Functions:
     def __init__(self, path: str) -> None:
         long = ctypes.CDLL(path)
         self.loaders = {"jpeg": long.vips_jpegload_buffer, "png": long.vips_pngload_buffer}
+        for loader in self.loaders.values():
+            loader.argtypes = [ctypes.c_char_p, c_size_t, ctypes.POINTER(c_void_p)]  # then options
         quick = ctypes.PyDLL(path)  # keeps Python's lock: to let go of it takes longer
         names = ("width", "height", "bands", "format", "interpretation")
         self.getters = [getattr(quick, f"vips_image_get_{name}") for name in names]
