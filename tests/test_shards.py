@@ -72,9 +72,9 @@ def test_shards_at_once_make_what_one_run_makes_and_each_keeps_its_own_files(
 
 
 def test_the_same_shard_twice_at_once_is_exit_2(optimizr: Program, tmp_path: Path) -> None:
-    fill(tmp_path / "in", 40, side=1500)
+    fill(tmp_path / "in", 60, side=1500)
     run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
-    run += ["--effort", "6"]
+    run += ["--effort", "6", "--pool.cpus", "1", "--workers", "1"]
     part = ["--shard.count", "2", "--shard.index"]
     first = subprocess.Popen(
         [*COMMAND, *run, *part, "0"], env=clean_environment(), stdout=subprocess.PIPE, text=True
