@@ -32,6 +32,7 @@ from optimizr.events import (
     RunStarted,
     microseconds,
 )
+from optimizr.merges import add_counts, least, most
 from optimizr.snapshots import Snapshot, Snapshots, thin
 
 
@@ -51,25 +52,8 @@ def _sum() -> Any:
     return dataclasses.field(default=0, metadata={"merge": add})
 
 
-def _least(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else min(a, b)
-
-
-def _most(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)
-
-
 def _earliest(a: Run | None, b: Run | None) -> Run | None:
     return b if a is None else a if b is None else min(a, b, key=lambda run: run[:4])
-
-
-def _add_counts(a: Mapping[Any, int], b: Mapping[Any, int]) -> Mapping[Any, int]:
-    if not a or not b:
-        return a or b
-    total = dict(a)
-    for key, count in b.items():
-        total[key] = total.get(key, 0) + count
-    return total
 
 
 def _merged(merge: Callable[[Any, Any], Any], default: Any = None) -> Any:
@@ -83,12 +67,12 @@ class Summary:
     """A run, or several merged: counts, sums, extremes, distributions. Times in microseconds."""
 
     run: Run | None = _merged(_earliest)
-    start_us: int | None = _merged(_least)
-    end_us: int | None = _merged(_most)
+    start_us: int | None = _merged(least)
+    end_us: int | None = _merged(most)
     runs: int = _sum()
     finished_runs: int = _sum()
     interrupted_runs: int = _sum()
-    exit_code: int | None = _merged(_most)
+    exit_code: int | None = _merged(most)
     abandoned_files: int = _sum()
     workers: int = _sum()
     cpu_slots: int = _sum()
@@ -107,31 +91,31 @@ class Summary:
     pixels: int = _sum()
     larger_files: int = _sum()
     low_memory_files: int = _sum()
-    failures_by_reason: Mapping[str, int] = _merged(_add_counts, {})
-    skips_by_reason: Mapping[str, int] = _merged(_add_counts, {})
+    failures_by_reason: Mapping[str, int] = _merged(add_counts, {})
+    skips_by_reason: Mapping[str, int] = _merged(add_counts, {})
 
     fetch_us: int = _sum()
     convert_us: int = _sum()
     store_us: int = _sum()
     duration_us: int = _sum()
-    min_duration_us: int | None = _merged(_least)
-    max_duration_us: int | None = _merged(_most)
-    durations: Mapping[int, int] = _merged(_add_counts, {})
+    min_duration_us: int | None = _merged(least)
+    max_duration_us: int | None = _merged(most)
+    durations: Mapping[int, int] = _merged(add_counts, {})
 
     cpu_user_us: int = _sum()
     cpu_system_us: int = _sum()
     gc_runs: int = _sum()
     gc_pause_us: int = _sum()
-    gc_pause_max_us: int | None = _merged(_most)
+    gc_pause_max_us: int | None = _merged(most)
     worker_us: int = _sum()
-    peak_workers: int | None = _merged(_most)
+    peak_workers: int | None = _merged(most)
     source_wait_us: int = _sum()
     memory_wait_us: int = _sum()
     slot_wait_us: int = _sum()
-    min_rss_bytes: int | None = _merged(_least)
-    max_rss_bytes: int | None = _merged(_most)
-    peak_rss_bytes: int | None = _merged(_most)
-    peak_system_bytes: int | None = _merged(_most)
+    min_rss_bytes: int | None = _merged(least)
+    max_rss_bytes: int | None = _merged(most)
+    peak_rss_bytes: int | None = _merged(most)
+    peak_system_bytes: int | None = _merged(most)
     snapshots: Snapshots = _merged(thin, Snapshots())
 
     @property
