@@ -154,12 +154,13 @@ class Libwebp:
         """Load it. Raises OSError if it cannot be loaded, AttributeError if it is no libwebp."""
         self.path = path
         self._library = library = ctypes.CDLL(path)
-        library.WebPConfigInitInternal.argtypes = [POINTER(Config), c_int, c_float, c_int]
-        library.WebPPictureInitInternal.argtypes = [POINTER(Picture), c_int]
+        self._quick = quick = ctypes.PyDLL(path)  # keeps Python's lock: to let go takes longer
+        quick.WebPConfigInitInternal.argtypes = [POINTER(Config), c_int, c_float, c_int]
+        quick.WebPPictureInitInternal.argtypes = [POINTER(Picture), c_int]
         self._importing = {3: library.WebPPictureImportRGB, 4: library.WebPPictureImportRGBA}
         for importing in self._importing.values():
             importing.argtypes = [POINTER(Picture), c_void_p, c_int]
-        library.WebPMemoryWriterClear.restype = library.WebPPictureFree.restype = None
+        library.WebPPictureFree.restype = quick.WebPMemoryWriterClear.restype = None
         self._writer = ctypes.cast(library.WebPMemoryWrite, c_void_p).value
         packed = library.WebPGetEncoderVersion()
         self.version = (packed >> 16, packed >> 8 & 0xFF, packed & 0xFF)
@@ -167,7 +168,7 @@ class Libwebp:
     def config(self, preset: int, quality: float) -> Config:
         """Make a WebPConfig. Raises LibwebpError if the library is of another ABI."""
         config = Config()
-        if not self._library.WebPConfigInitInternal(byref(config), preset, quality, _ABI):
+        if not self._quick.WebPConfigInitInternal(byref(config), preset, quality, _ABI):
             raise LibwebpError(0)
         return config
 
@@ -175,7 +176,7 @@ class Libwebp:
     def picture(self, *, argb: bool = False) -> Iterator[Picture]:
         """Make a WebPPicture without size or planes; these are freed at the end of the `with`."""
         picture = Picture()
-        if not self._library.WebPPictureInitInternal(byref(picture), _ABI):
+        if not self._quick.WebPPictureInitInternal(byref(picture), _ABI):
             raise LibwebpError(0)
         picture.use_argb = argb
         try:
@@ -202,14 +203,14 @@ class Libwebp:
     def encode(self, picture: Picture, config: Config) -> bytes:
         """Give the WebP. Raises LibwebpError."""
         writer = _MemoryWriter()
-        self._library.WebPMemoryWriterInit(byref(writer))
+        self._quick.WebPMemoryWriterInit(byref(writer))
         picture.writer = self._writer
         picture.custom_ptr = ctypes.addressof(writer)
         try:
             self._check(self._library.WebPEncode(byref(config), byref(picture)), picture)
             return ctypes.string_at(writer.mem, writer.size)
         finally:
-            self._library.WebPMemoryWriterClear(byref(writer))
+            self._quick.WebPMemoryWriterClear(byref(writer))
 
     @staticmethod
     def _check(done: int, picture: Picture) -> None:
