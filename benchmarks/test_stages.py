@@ -5,8 +5,10 @@ Nothing timed is asserted: machines are shared and noisy. Compare medians of one
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import reduce as fold
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,18 @@ import pytest
 
 from optimizr import convert
 from optimizr.budget import Budget
+from optimizr.config import Settings
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.decode import decode
+from optimizr.convert.libwebp import Libwebp, candidates, newest
+from optimizr.convert.vips import region
 from optimizr.events import (
     ImageConverted,
 )
+from optimizr.ledger.ledger import Entry, Ledger
 from optimizr.pool import Pool, Stop
 from optimizr.records import from_record, to_record
+from optimizr.source import Item
 from optimizr.source.names import OutputNames
 from optimizr.store.local import LocalStore
 from optimizr.summary import Summary, reduce
@@ -65,6 +74,57 @@ def test_convert(benchmark: Any, kind: str) -> None:
     data = KINDS[kind]()
     options = convert.Options()
     benchmark(lambda: convert.convert(convert.probe(data, options), options))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_decode(benchmark: Any, kind: str) -> None:
+    data, options = KINDS[kind](), convert.Options()
+
+    def decoded() -> None:
+        picture = convert.probe(data, options)
+        with Deadline(60) as deadline:
+            image = decode(picture, options, deadline)
+            region(image).fetch(0, 0, image.width, image.height)
+
+    benchmark(decoded)
+
+
+def test_import(benchmark: Any) -> None:
+    library = _libwebp()
+    pixels = bytearray(photo(1600, 1200).write_to_memory())
+
+    def imported() -> None:
+        with library.picture() as picture:
+            library.fill(picture, 1600, 1200, 3, pixels)
+
+    benchmark(imported)
+
+
+def test_encode(benchmark: Any) -> None:
+    library = _libwebp()
+    pixels = bytearray(photo(1600, 1200).write_to_memory())
+    with library.picture() as picture:
+        library.fill(picture, 1600, 1200, 3, pixels)
+        benchmark(library.encode, picture, library.config(0, 80))
+
+
+def _libwebp() -> Libwebp:
+    library, why = newest(candidates())
+    if library is None:
+        pytest.skip(why)
+    return library
+
+
+def test_ledger_of_10_outcomes_at_once(benchmark: Any, tmp_path: Path) -> None:
+    settings = Settings(input=str(tmp_path), output=str(tmp_path / "out"))
+    names = (b"picture %d" % number for number in count())
+    with Ledger(os.fsencode(tmp_path), settings, "a benchmark") as ledger:
+
+        def record() -> None:
+            items = [Item(name, name + b".webp", 1, "1") for name in islice(names, 10)]
+            ledger.record([Entry(item, EVENT) for item in items])
+
+        benchmark(record)
 
 
 def test_store_put(benchmark: Any, tmp_path: Path) -> None:

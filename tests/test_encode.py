@@ -41,7 +41,6 @@ def by_webpsave(monkeypatch: pytest.MonkeyPatch) -> Convert:
 
 def in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut small pictures too, into many strips."""
-    monkeypatch.setattr(encode, "_SMALL_BYTES", 1000)
     monkeypatch.setattr(encode, "_STRIP_BYTES", 4000)
 
 

@@ -186,7 +186,7 @@ def test_a_picture_that_would_need_more_than_the_budget_is_never_run(
     photo(4000, 3000).jpegsave(str(tmp_path / "in/large.jpg"))
     photo(400, 300).jpegsave(str(tmp_path / "in/small.jpg"))
     done = optimizr(
-        "run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--memory", "128MiB"
+        "run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--memory", "96MiB"
     )  # fmt: skip
     assert done.returncode == 1
     (failure,) = named(done.stdout, "image.failed")

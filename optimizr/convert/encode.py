@@ -18,10 +18,8 @@ from optimizr.convert.probe import Header
 from optimizr.convert.vips import region, shape, version
 from optimizr.convert.webpsave import webpsave
 
-_STRIP_BYTES = 1 << 18
-"""Of RGB: enough that Python's part is lost in libvips' and libwebp's, little beside a picture."""
-_SMALL_BYTES = 1 << 20
-"""A picture that is not worth cutting."""
+_STRIP_BYTES = 1 << 17
+"""Of RGB: enough that Python's part is lost in libvips' and libwebp's, little beside the caches."""
 _PRESETS = ("default", "picture", "photo", "drawing", "icon", "text")
 """In the order of WebPPreset."""
 _NEAR_LOSSLESS_QUALITY = 75
@@ -113,7 +111,7 @@ def _import(library: Libwebp, image: Any, picture: Picture, deadline: Deadline) 
     if bands not in (3, 4):
         return False
     source = region(image)
-    if width * height * bands <= _SMALL_BYTES:
+    if width * height * bands <= _STRIP_BYTES:
         library.fill(picture, width, height, bands, source.fetch(0, 0, width, height))
         return True
     library.allocate(picture, width, height, bands)

@@ -24,10 +24,10 @@ _ARGB = 4.0
 """The plane of a lossless picture, and of one for `sharp_yuv`."""
 _FRAME = 3.5
 """More for webpsave, which gathers the picture as RGB."""
-_OUTPUT = 2.4
-"""The WebP of dithered black and white at quality 80, in a buffer that doubles as it grows."""
 _TOKENS = 15.0
 """The most that libwebp's tokens take at quality 80, with the output: dithered black and white."""
+_OUTPUT_SHARE = 0.16
+"""Of that the output alone, in a buffer that doubles as it grows: at most a twentieth was seen."""
 _TOKENS_PER_JPEG_BYTE = 28.0
 """The same by a JPEG's bytes: what has little in it has few tokens. For one of the coarseness 1
 (see `convert.jpeg`); noise, saved again, is what takes most."""
@@ -58,8 +58,9 @@ _FRAMES = 7.0
 """For each pixel of all frames of an animation: those encoded so far, and the decoder's."""
 _FITTED_FRAMES = 12.0
 """The same if they are made smaller, for which all are in memory at once."""
-_STREAMED_ROWS = 2000
-"""What libvips and malloc keep of rows that have been streamed, in rows of the picture."""
+_STREAMED_ROWS, _FITTED_ROWS = 600, 2000
+"""What libvips and malloc keep of rows that have been streamed, in rows of the picture; and of one
+that is made smaller."""
 _FIXED = 3 << 20
 """Contexts and the like, whatever the picture's size."""
 
@@ -112,7 +113,8 @@ def _decoding(header: Header) -> float:
 def _streaming(header: Header, width: int) -> float:
     shrink = 1 if header.interlaced else shrink_on_load(header, width)
     row = header.width / shrink * header.bands * header.sample_bytes
-    return _STREAMED_ROWS * row + _FIXED
+    rows = _STREAMED_ROWS if width == header.width else _FITTED_ROWS
+    return rows * row + _FIXED
 
 
 def _animating(header: Header, options: Options) -> float:
@@ -131,6 +133,8 @@ def _encoding(picture: Probed, options: Options) -> float:
     if options.mode != "lossy":
         return _HARDEST_LOSSLESS if options.effort == 6 else _LOSSLESS
     work = _tokens(picture, options)
+    if options.effort <= 2 or options.low_memory:  # then libwebp writes what it would gather
+        work *= _OUTPUT_SHARE
     if picture.header.has_alpha:
         work = max(work, _HARDEST_ALPHA if options.effort == 6 else _ALPHA)
     return max(work + _YUV, _SHARP_YUV) if options.sharp_yuv else work
@@ -139,8 +143,6 @@ def _encoding(picture: Probed, options: Options) -> float:
 def _tokens(picture: Probed, options: Options) -> float:
     finest = max(0, options.quality - 80) / 20
     by_quality = 0.5 + options.quality / 160
-    if options.effort <= 2 or options.low_memory:
-        return _OUTPUT * (by_quality + finest)
     most = _TOKENS * (by_quality + 0.6 * finest)
     header = picture.header
     by_input = by_quality * (1 + finest) * len(picture.data) / header.pixels

@@ -1,4 +1,4 @@
-"""A few of libvips' functions, called without the introspection of pyvips.
+"""A few of libvips' functions, called without pyvips or its introspection.
 
 pyvips finds out at each call what an operation takes and gives: some hundred calls from Python to C
 to open a picture and read its header, which for small pictures is a twentieth of their whole time.
@@ -29,6 +29,8 @@ _SEQUENTIAL = 1
 """Of VipsAccess."""
 _FAIL_ON_ERROR = 2
 """Of VipsFailOn."""
+_TILE_ROWS = b"16"
+"""For `limit_lines`."""
 
 
 class Shape(NamedTuple):
@@ -46,7 +48,7 @@ class _Functions:
     """libvips' functions, looked up once."""
 
     def __init__(self, path: str) -> None:
-        long = ctypes.CDLL(path)
+        self.library = long = ctypes.CDLL(path)
         self.loaders = {"jpeg": long.vips_jpegload_buffer, "png": long.vips_pngload_buffer}
         for loader in self.loaders.values():
             loader.argtypes = [ctypes.c_char_p, c_size_t, ctypes.POINTER(c_void_p)]  # then options
@@ -56,6 +58,29 @@ class _Functions:
 
 
 _functions = None if _path is None else _Functions(_path)
+
+
+def limit_lines() -> None:
+    """Have libvips keep fewer of the rows that it has streamed. Once, at the start.
+
+    How many it keeps follows from the height of its tiles, by default 128 rows: of a JPEG of 60
+    megapixels 62 MB where now it is 12, of a small one all its rows. For tiles there is only
+    libvips' option for command lines (`vips_add_option_entries`), so that is what is given here.
+    """
+    if _functions is None:
+        return
+    library = _functions.library
+    for name in ("g_option_context_new", "g_option_group_new"):
+        getattr(library, name).restype = c_void_p
+    group = c_void_p(library.g_option_group_new(b"vips", b"", b"", None, None))
+    context = c_void_p(library.g_option_context_new(None))
+    library.vips_add_option_entries(group)
+    library.g_option_context_set_main_group(context, group)
+    words = (ctypes.c_char_p * 3)(b"optimizr", b"--vips-tile-height=" + _TILE_ROWS, None)
+    library.g_option_context_parse(
+        context, byref(c_int(2)), byref(ctypes.cast(words, c_void_p)), None
+    )
+    library.g_option_context_free(context)  # and the group with it
 
 
 def open_stream(data: bytes, format_: str) -> Any | None:

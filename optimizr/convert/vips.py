@@ -38,6 +38,7 @@ def set_up() -> None:
     pyvips.concurrency_set(1)
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)
+    native.limit_lines()
 
 
 def open_loaders(formats: Iterable[str]) -> None:
