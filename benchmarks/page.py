@@ -17,10 +17,12 @@ _INTRO = """\
 Made by `python -m benchmarks.compare --write` on {day}; its docstring says what to install.
 Medians of {rounds} rounds in which all programs take turns, and medians of the ratios to optimizr
 in each round: above 1 means that optimizr takes less. All run at quality 80 and effort 4, {cpus}
-pictures at a time, on {machine}. CPU is that of a program and of all that it starts, its own start
-included; peak RSS is that of its largest process, so `cwebp` and the `vips` command, a process for
-each picture, hold twice as much at a time. optimizr's outputs are synced to disk and on record in
-its ledger; no other's are.
+pictures at a time, on {machine}.
+CPU is that of a program and of all that it starts, its own start included; peak RSS is that of its
+largest process, so `cwebp` and the `vips` command, a process for each picture, hold twice as much at
+a time. optimizr's outputs are synced to disk and on record in its ledger; no other's are. And it
+honours a PNG's gamma and chromaticities as browsers do, which the others pass over: the PNGs of the
+seed's corpus state them, so its outputs differ there, and it does more for them.
 
 `bare` is no program: libvips' decode and libwebp's encode of the same pictures and nothing else,
 one process for each CPU; its CPU time is what optimizr's is measured against.
