@@ -19,8 +19,8 @@ Medians of {rounds} rounds in which all programs take turns, and medians of the 
 in each round: above 1 means that optimizr takes less. All run at quality 80 and effort 4, {cpus}
 pictures at a time, on {machine}.
 CPU is that of a program and of all that it starts, its own start included; peak RSS is that of its
-largest process, so `cwebp` and the `vips` command, a process for each picture, hold twice as much at
-a time. optimizr's outputs are synced to disk and on record in its ledger; no other's are. And it
+largest process, so `cwebp` and the `vips` command, a process for each picture, hold twice as much
+at a time. optimizr's outputs are synced to disk and on record in its ledger; no other's are. And it
 honours a PNG's gamma and chromaticities as browsers do, which the others pass over: the PNGs of the
 seed's corpus state them, so its outputs differ there, and it does more for them.
 
