@@ -64,7 +64,7 @@ def limit_lines() -> None:
     """Have libvips keep fewer of the rows that it has streamed. Once, at the start.
 
     How many it keeps follows from the height of its tiles, by default 128 rows: of a JPEG of 60
-    megapixels 62 MB where now it is 12, of a small one all its rows. For tiles there is only
+    megapixels 62 MB where now it is 9, of a small one all its rows. For tiles there is only
     libvips' option for command lines (`vips_add_option_entries`), so that is what is given here.
     """
     if _functions is None:
