@@ -64,6 +64,23 @@ def _check_path(value: str) -> str:
 Path = Annotated[str, AfterValidator(_check_path)]
 
 
+def _check_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("HOST:PORT with a port from 1 to 65535, such as 0.0.0.0:9464")
+    return value
+
+
+def _check_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("a URL such as http://pushgateway:9091")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+Url = Annotated[str, AfterValidator(_check_url)]
+
+
 class Section(BaseModel):
     """A group of settings; unknown keys are errors."""
 
@@ -229,6 +246,35 @@ class LogSettings(Section):
     """A file that the events are appended to as well, one JSON object a line."""
 
 
+class ReportSettings(Section):
+    """The report that a run leaves in its output."""
+
+    html: bool = True
+    """Whether `report.html` is written beside `summary.json`: one page that needs no network."""
+    gallery: int = Field(default=12, ge=0, le=48)
+    """How many pictures the page shows beside their WebPs, of the best, the median and the worst
+    savings; 0 for none."""
+
+
+class TelemetrySettings(Section):
+    """What is told to those who watch."""
+
+    http: Address | None = None
+    """Where `/metrics`, `/health` and `/ready` are served, such as `0.0.0.0:9464`."""
+    stall_after: Duration = Field(default=timedelta(minutes=10), gt=timedelta())
+    """How long no picture may come to an end, though some are being worked on, until `/health` says
+    that the run stalls; more than `limits.timeout`."""
+    textfile: Path | None = None
+    """A file that the metrics are written to at the end, for node_exporter's textfile collector."""
+    pushgateway: Url | None = None
+    """A Prometheus Pushgateway that the metrics are sent to at the end."""
+    otlp: bool = False
+    """Whether a trace of each picture is sent by OTLP, to where the standard `OTEL_` variables say
+    (extra `otel`)."""
+    trace_sample: float = Field(default=1.0, ge=0, le=1)
+    """Which share of the pictures is traced, from 0 to 1."""
+
+
 class Settings(BaseSettings):
     """All settings of a run; frozen once made.
 
@@ -263,6 +309,8 @@ class Settings(BaseSettings):
     shard: ShardSettings = ShardSettings()
     monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()
+    report: ReportSettings = ReportSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
     def settings_customise_sources(

@@ -31,6 +31,16 @@ class Event:
     run_id: str = ""
     seq: int = 0
     timestamp: datetime = _EPOCH
+    trace_id: str | None = None
+    """Of the OpenTelemetry trace that tells of the same; null without `telemetry.otlp`."""
+    span_id: str | None = None
+    """Of the span in it."""
+
+
+def trace(event: Event, trace_id: str, span_id: str) -> None:
+    """Name the span that tells of the same. In place, as `stamp`."""
+    object.__setattr__(event, "trace_id", trace_id)
+    object.__setattr__(event, "span_id", span_id)
 
 
 def stamp(event: Event, run_id: str, seq: int, timestamp: datetime) -> Event:
@@ -129,6 +139,8 @@ class ImageSkipped(Event):
     """The key in the output of what stands for it: its WebP, or a copy of the original."""
     output_bytes: int = 0
     """Of the WebP that is up to date; 0 with other reasons."""
+    webp_bytes: int | None = None
+    """Of the WebP that was made and not kept, since it is not smaller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +247,36 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunWarned(Event):
+    """Something that a library or Python had to say; the run goes on."""
+
+    name: ClassVar[str] = "run.warned"
+    level: ClassVar[str] = "warning"
+
+    origin: str
+    """Whose word it is, by the name of its logger: `pyvips` speaks for libvips."""
+    message: str
+    """As it was said first; later ones may differ in their numbers."""
+    repeated: int = 1
+    """How often the like was said since it was told last."""
+    traceback: str | None = None
+    """Of the error that it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCrashed(Event):
+    """A mistake in optimizr, or in a reader of its events, ended the run or a thread of it."""
+
+    name: ClassVar[str] = "run.crashed"
+    level: ClassVar[str] = "critical"
+
+    message: str
+    """The error, and that it should be reported."""
+    traceback: str
+    """Where it happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlanned(Event):
     """What a run would do; the only event of `--dry-run`."""
 
@@ -270,6 +312,8 @@ EVENTS: dict[str, type[Event]] = {
         RunSampled,
         RunProgress,
         RunFinished,
+        RunWarned,
+        RunCrashed,
         RunPlanned,
     )
 }

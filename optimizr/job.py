@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from optimizr import convert
 from optimizr.budget import Budget, Hold, OverBudget
@@ -187,13 +188,13 @@ class Job:
         if self._if_larger == "skip":
             self._take_away(item.superseded)
             self._take_away(item.output if item.replaces else None)
-            return skipped_as(item, len(data), "larger_skipped")
+            return skipped_as(item, len(data), "larger_skipped", webp_bytes=len(made.data))
         if self._if_larger == "copy":
-            return self._copy(item, data, watch)
+            return replace(self._copy(item, data, watch), webp_bytes=len(made.data))
         if header.is_as_asked(self._options):
             self._put(item.output, data, watch)
             self._take_away(item.superseded, item.output)
-            return skipped_as(item, len(data), "webp_copied", item.output)
+            return skipped_as(item, len(data), "webp_copied", item.output, len(made.data))
         return None
 
     def _copy(self, item: Item, data: bytes, watch: Stopwatch) -> ImageSkipped:

@@ -32,11 +32,18 @@ def converted(
     )
 
 
-def skipped_as(item: Item, size: int, reason: str, output: bytes | None = None) -> ImageSkipped:
-    """Tell of a picture that was left as it is, and of what stands for it."""
+def skipped_as(
+    item: Item,
+    size: int,
+    reason: str,
+    output: bytes | None = None,
+    webp_bytes: int | None = None,
+) -> ImageSkipped:
+    """Tell of a picture that was left as it is, of what stands for it, and of the WebP not kept."""
     return ImageSkipped(
         key=to_text(item.key),
         reason=reason,
         input_bytes=size,
         output=None if output is None else to_text(output),
+        webp_bytes=webp_bytes,
     )

@@ -32,6 +32,9 @@ def to_record(event: Event) -> dict[str, Any]:
         "seq": event.seq,
         "schema": SCHEMA,
     }
+    if event.trace_id is not None:
+        record["trace_id"] = event.trace_id
+        record["span_id"] = event.span_id
     for name in _BODY[event.name]:
         value = getattr(event, name)
         if value is not None:

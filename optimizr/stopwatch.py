@@ -5,16 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from optimizr.errors import Stage
 from optimizr.events import milliseconds
 
 
+class Lap(NamedTuple):
+    """Time spent in a stage, by `time.perf_counter`, in seconds."""
+
+    stage: Stage
+    start: float
+    end: float
+
+
 class Stopwatch:
-    """Time spent in each stage, in seconds; waiting for limits is in none of them."""
+    """Laps of one picture, in order; waiting for limits is in none of them."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(Stage, 0.0)
+        self.start = time.perf_counter()
+        self.laps: list[Lap] = []
         self.stage = Stage.LIST
 
     @contextmanager
@@ -25,8 +35,10 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            self.laps.append(Lap(stage, start, time.perf_counter()))
 
     def ms(self, *stages: Stage) -> float:
         """Give the time of some stages, or of all."""
-        return milliseconds(sum(self.seconds[stage] for stage in stages or Stage))
+        return milliseconds(
+            sum(lap.end - lap.start for lap in self.laps if not stages or lap.stage in stages)
+        )

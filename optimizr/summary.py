@@ -14,38 +14,29 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache, singledispatch
+from functools import cache
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from optimizr import histogram
-from optimizr.events import (
-    Event,
-    ImageConverted,
-    ImageFailed,
-    ImageSkipped,
-    RunFinished,
-    RunSampled,
-    RunStarted,
-    microseconds,
+from optimizr.events import Event
+from optimizr.measures import Measured, Run, epoch_us, measure
+from optimizr.merges import (
+    Entry,
+    Example,
+    Totals,
+    add_counts,
+    add_examples,
+    add_totals,
+    first,
+    least,
+    most,
 )
-from optimizr.merges import add_counts, least, most
-from optimizr.snapshots import Snapshot, Snapshots, thin
+from optimizr.timeslots import Snapshots, Timeline, largest, together
 
-
-class Run(NamedTuple):
-    """Which run this is, and with what; of several merged runs the earliest."""
-
-    start_us: int
-    """Microseconds since 1970, UTC."""
-    run_id: str
-    version: str
-    libvips_version: str
-    settings: dict[str, Any]
-    encoder: str = ""
+TOP = 20
+"""Length of the lists of the most remarkable pictures."""
 
 
 def _sum() -> Any:
@@ -116,7 +107,20 @@ class Summary:
     max_rss_bytes: int | None = _merged(most)
     peak_rss_bytes: int | None = _merged(most)
     peak_system_bytes: int | None = _merged(most)
-    snapshots: Snapshots = _merged(thin, Snapshots())
+    snapshots: Snapshots = _merged(largest, Snapshots())
+
+    by_format: Mapping[str, Totals] = _merged(add_totals, {})
+    input_sizes: Mapping[int, int] = _merged(add_counts, {})
+    """Of the pictures converted, by the power of two below which their bytes lie."""
+    output_sizes: Mapping[int, int] = _merged(add_counts, {})
+    savings: Mapping[int, int] = _merged(add_counts, {})
+    """Pictures converted by what they save, in percent from -100 to 99."""
+    largest_savings: tuple[Entry, ...] = _merged(first(TOP), ())
+    did_not_pay: tuple[Entry, ...] = _merged(first(TOP), ())
+    """WebPs that are not smaller, whether they were kept or not; the largest losses."""
+    failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {})
+    timeline: Timeline = _merged(together, Timeline())
+    warnings: int = _sum()
 
     @property
     def total_files(self) -> int:
@@ -160,9 +164,6 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     f.name: f.metadata["merge"] for f in dataclasses.fields(Summary)
 }
 
-Measured = dict[str, Any]
-"""What one event says: of some metrics of the summary, by their names."""
-
 
 def merge(a: Summary, b: Summary) -> Summary:
     """Put two summaries together, each metric by its own merge."""
@@ -173,8 +174,8 @@ def reduce(summary: Summary, *events: Event) -> Summary:
     """Fold events into the summary. Pure: the summary given is left as it was."""
     measured: Measured = {}
     for event in events:
-        moment = _epoch_us(event.timestamp)
-        for name, of in (*_measure(event).items(), ("start_us", moment), ("end_us", moment)):
+        moment = epoch_us(event.timestamp)
+        for name, of in (*measure(event).items(), ("start_us", moment), ("end_us", moment)):
             measured[name] = _MERGES[name](measured[name], of) if name in measured else of
     return _merged_with(summary, measured)
 
@@ -185,105 +186,6 @@ def _merged_with(summary: Summary, measured: Measured) -> Summary:
     vars(merged).update(before)
     vars(merged).update((name, _MERGES[name](before[name], of)) for name, of in measured.items())
     return merged
-
-
-@singledispatch
-def _measure(event: Event) -> Measured:  # noqa: ARG001 - most events measure something
-    """Give what one event alone says."""
-    return {}
-
-
-@_measure.register
-def _(event: RunStarted) -> Measured:
-    return {
-        "run": Run(
-            _epoch_us(event.timestamp),
-            event.run_id,
-            event.version,
-            event.libvips_version,
-            event.settings,
-            event.encoder,
-        ),
-        "runs": 1,
-        "workers": event.workers,
-        "cpu_slots": event.cpu_slots,
-        "memory_bytes": event.memory_bytes,
-        "memory_budget_bytes": event.memory_budget_bytes,
-    }
-
-
-@_measure.register
-def _(event: ImageConverted) -> Measured:
-    duration = microseconds(event.duration_ms)
-    return {
-        "converted_files": 1,
-        "input_bytes": event.input_bytes,
-        "output_bytes": event.output_bytes,
-        "pixels": event.width * event.height,
-        "larger_files": int(event.output_bytes > event.input_bytes),
-        "low_memory_files": int(event.low_memory or 0),
-        "fetch_us": microseconds(event.fetch_ms),
-        "convert_us": microseconds(event.convert_ms),
-        "store_us": microseconds(event.store_ms),
-        "duration_us": duration,
-        "min_duration_us": duration,
-        "max_duration_us": duration,
-        "durations": {histogram.bucket(duration): 1},
-    }
-
-
-@_measure.register
-def _(event: ImageSkipped) -> Measured:
-    measured: Measured = {"skipped_files": 1, "skips_by_reason": {event.reason: 1}}
-    if event.reason == "up_to_date":
-        measured["up_to_date_files"] = 1
-    if event.output_bytes:
-        measured["up_to_date_input_bytes"] = event.input_bytes
-        measured["up_to_date_output_bytes"] = event.output_bytes
-    return measured
-
-
-@_measure.register
-def _(event: ImageFailed) -> Measured:
-    return {"failed_files": 1, "failures_by_reason": {event.reason: 1}}
-
-
-@_measure.register
-def _(event: RunSampled) -> Measured:
-    moment = _epoch_us(event.timestamp)
-    snapshot = Snapshot(event.rss_bytes, moment, event.system_bytes, event.run_id)
-    return {
-        "ignored_files": event.ignored_files,
-        "cpu_user_us": microseconds(event.cpu_user_ms),
-        "cpu_system_us": microseconds(event.cpu_system_ms),
-        "gc_runs": event.gc_runs,
-        "gc_pause_us": microseconds(event.gc_pause_ms),
-        "gc_pause_max_us": microseconds(event.gc_pause_max_ms),
-        "worker_us": microseconds(event.worker_ms),
-        "peak_workers": event.workers,
-        "source_wait_us": microseconds(event.source_wait_ms),
-        "memory_wait_us": microseconds(event.memory_wait_ms),
-        "slot_wait_us": microseconds(event.slot_wait_ms),
-        "min_rss_bytes": event.rss_bytes,
-        "max_rss_bytes": event.rss_bytes,
-        "peak_rss_bytes": event.peak_rss_bytes,
-        "peak_system_bytes": event.system_bytes,
-        "snapshots": Snapshots(1, {moment // 1_000_000: snapshot}),
-    }
-
-
-@_measure.register
-def _(event: RunFinished) -> Measured:
-    return {
-        "finished_runs": 1,
-        "interrupted_runs": int(event.interrupted),
-        "exit_code": event.exit_code,
-        "abandoned_files": event.abandoned_files,
-    }
-
-
-def _epoch_us(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 @cache

@@ -12,8 +12,8 @@ from optimizr.events import (
 from optimizr.report import to_json
 from optimizr.report.console import to_text
 from optimizr.report.figures import FIGURES, figures
-from optimizr.snapshots import Snapshot, Snapshots
 from optimizr.summary import Summary, reduce
+from optimizr.timeslots import Snapshot, Snapshots
 from tests.strategies import runs
 
 CONTRACT = set(

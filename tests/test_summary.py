@@ -11,8 +11,8 @@ from optimizr.events import (
     Event,
 )
 from optimizr.report.figures import figures
-from optimizr.snapshots import MAX_SNAPSHOTS, Snapshot, Snapshots
 from optimizr.summary import Summary, merge, reduce
+from optimizr.timeslots import MAX_SLOTS, Snapshot, Snapshots
 from tests.strategies import runs
 
 EMPTY = Summary()
@@ -82,7 +82,7 @@ def test_snapshots_stay_few_over_a_week_and_keep_the_peak() -> None:
     for second in week:
         summary = merge(summary, seen(second, rss=10**9 if second == peak else second % 7))
     kept = summary.snapshots.by_slot
-    assert MAX_SNAPSHOTS // 2 <= len(kept) <= MAX_SNAPSHOTS
+    assert MAX_SLOTS // 2 <= len(kept) <= MAX_SLOTS
     assert max(kept.values()).time_us == peak * 1_000_000
     gaps = [b - a for a, b in pairwise(sorted(kept))]
     assert set(gaps) == {1}  # spread evenly over the whole week

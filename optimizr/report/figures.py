@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from optimizr.histogram import percentile
 from optimizr.records import format_timestamp
 from optimizr.report.advice import cpu_bound_analysis, memory_is_stable, recommendations
-from optimizr.snapshots import Snapshot
 from optimizr.summary import Summary
+from optimizr.timeslots import Snapshot
 from optimizr.units import format_seconds
 
 _MB = 1 << 20
