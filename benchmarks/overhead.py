@@ -80,7 +80,7 @@ def measure(folder: str, output: str) -> tuple[Stages, int]:
         hooks = Hooks(note, resume.may_write, Hooks.failing)
         job = Job(store, target, settings, Limits.of(settings.pool), hooks)
         _convert(iter(resume), job, record, stages)
-        stages.timed("finish", books.write_summary)(record.summary)
+        stages.timed("finish", books.write_reports)(record.summary, [])
     return stages, record.summary.converted_files
 
 

@@ -1,4 +1,4 @@
-"""The books of a run: its lock, its ledger, failed.jsonl and summary.json, kept in the output.
+"""The books of a run: its lock, its ledger, failed.jsonl and its reports, kept in the output.
 
 Opened together before anything is done, closed together at the end; each shard keeps its own.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -21,6 +21,7 @@ from optimizr.ledger.ledger import Entry, Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.others import absorb
 from optimizr.pool import Stop
+from optimizr.report.gallery import Pair
 from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.local import LocalStore
@@ -28,6 +29,7 @@ from optimizr.store.walk import OWN_FOLDER
 from optimizr.summary import Summary
 
 SUMMARY_NAME = b"summary.json"
+REPORT_NAME = b"report.html"
 FAILURES_NAME = b"failed.jsonl"
 
 
@@ -67,10 +69,15 @@ class Books:
                 self._failures.append(entry.failure)
             self.ledger.in_flight.end(entry.item.key)
 
-    def write_summary(self, summary: Summary) -> None:
-        """Write summary.json. Raises EnvironmentStop or PictureError."""
+    def write_reports(self, summary: Summary, gallery: Sequence[Pair]) -> None:
+        """Write summary.json, and report.html if wanted. Raises EnvironmentStop or PictureError."""
         self._lock.check()  # else it is another run's to write
         self._output.put(_named(SUMMARY_NAME, self._settings), report.to_json(summary).encode())
+        if self._settings.report.html:
+            from optimizr.report.html import to_html  # what it draws with is not for every run
+
+            page = to_html(summary, gallery=gallery)
+            self._output.put(_named(REPORT_NAME, self._settings), page.encode())
 
     def settle(self, store: Store, source: Source, run_id: str, summary: Summary) -> None:
         """After a run that came to its end, forget what was wrong before and is not any more.

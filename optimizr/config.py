@@ -228,8 +228,8 @@ class MonitorSettings(Section):
     """How closely the process watches itself."""
 
     interval: Duration = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=100))
-    """Time, 100ms or more, between two samples of memory, CPU and garbage collection; one more is
-    taken at the start and one at the end."""
+    """Time, 100ms or more, between two samples of memory, CPU and garbage collection; the first
+    minute has some more, and one is taken at the end."""
 
 
 class LogSettings(Section):

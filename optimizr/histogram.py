@@ -32,5 +32,10 @@ def percentile(counts: Mapping[int, int], percent: float) -> float:
     for index in sorted(counts):
         seen += counts[index]
         if seen >= rank:
-            return 2 * math.pow(_GAMMA, index) / (_GAMMA + 1)
+            return value_of(index)
     return 0.0
+
+
+def value_of(index: int) -> float:
+    """Give the middle of a bucket: within 1% of each value in it."""
+    return 2 * math.pow(_GAMMA, index) / (_GAMMA + 1)

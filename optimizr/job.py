@@ -52,7 +52,8 @@ class Job:
         self._output = output
         self._limits = limits
         self._hooks = hooks
-        self._options = _options(settings)
+        self.options = _options(settings)
+        """How pictures are read and encoded."""
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
         self._cancelled = threading.Event()
@@ -102,7 +103,7 @@ class Job:
         self, item: Item, data: bytes, watch: Stopwatch
     ) -> Iterator[tuple[Header, Converted]]:
         """Give the header and the WebP, and keep the memory that this one takes."""
-        limits, options = self._limits, self._options
+        limits, options = self._limits, self.options
         if item.alone:
             # Its size is not known: even to read its header may take the process down.
             with limits.peak.hold(limits.peak.total), limits.slots.hold(1):
@@ -112,10 +113,10 @@ class Job:
             return
         with watch.lap(Stage.PROBE):
             picture = convert.probe(data, options)
-        options, peak = convert.fit(picture, self._options, limits.peak.total)
+        options, peak = convert.fit(picture, self.options, limits.peak.total)
         if peak > limits.peak.total and convert.may_have_idle_alpha(picture):
             picture = self._looked_at(picture, watch)
-            options, peak = convert.fit(picture, self._options, limits.peak.total)
+            options, peak = convert.fit(picture, self.options, limits.peak.total)
         with self._reserve(limits.peak, peak, f"{picture.header.size} pixels") as held:
             with limits.slots.hold(1), self._watched(item, watch), watch.lap(Stage.CONVERT):
                 made = convert.convert(picture, options, self._cancelled)
@@ -130,7 +131,7 @@ class Job:
             self._limits.slots.hold(1),
             watch.lap(Stage.PROBE),
         ):
-            return convert.without_alpha(picture, self._options, self._cancelled)
+            return convert.without_alpha(picture, self.options, self._cancelled)
 
     def _put(self, key: bytes, data: bytes, watch: Stopwatch) -> None:
         self._check_wanted()
@@ -144,7 +145,7 @@ class Job:
     @contextmanager
     def _watched(self, item: Item, watch: Stopwatch) -> Iterator[None]:
         """Keep note of a conversion, so that others can see when it does not end."""
-        limit = time.monotonic() + self._options.timeout_seconds + _GRACE_SECONDS
+        limit = time.monotonic() + self.options.timeout_seconds + _GRACE_SECONDS
         self._converting[threading.get_ident()] = (item, watch, limit)
         try:
             yield
@@ -159,7 +160,7 @@ class Job:
         """
         now = time.monotonic()
         return [
-            (item, self._failed(item, watch, convert.timeout(self._options)))
+            (item, self._failed(item, watch, convert.timeout(self.options)))
             for item, watch, limit in list(self._converting.values())
             if now > limit
         ]
@@ -191,7 +192,7 @@ class Job:
             return skipped_as(item, len(data), "larger_skipped", webp_bytes=len(made.data))
         if self._if_larger == "copy":
             return replace(self._copy(item, data, watch), webp_bytes=len(made.data))
-        if header.is_as_asked(self._options):
+        if header.is_as_asked(self.options):
             self._put(item.output, data, watch)
             self._take_away(item.superseded, item.output)
             return skipped_as(item, len(data), "webp_copied", item.output, len(made.data))

@@ -19,6 +19,8 @@ from optimizr.events import (
 )
 from optimizr.machine import Machine, peak_rss
 
+_SOONEST_SECONDS = 2.0
+
 
 class Waits(NamedTuple):
     """What only the pipeline knows, as totals since the start, and two gauges."""
@@ -40,7 +42,7 @@ class Monitor:
         self._waits = waits
         self._machine = Machine()
         self._process = psutil.Process()
-        self._next = time.monotonic()
+        self._next = self._start = time.monotonic()
         self._cpu = self._process.cpu_times()[:2]
         self._told = Waits()
         self._gc_start = 0.0
@@ -58,8 +60,9 @@ class Monitor:
         return time.monotonic() >= self._next
 
     def sample(self) -> RunSampled:
-        """Look now."""
-        self._next = time.monotonic() + self._interval
+        """Look now. The first looks come sooner than the interval says: a short run has a curve."""
+        now = time.monotonic()
+        self._next = now + min(self._interval, max(_SOONEST_SECONDS, (now - self._start) / 2))
         memory = self._process.memory_info()
         cpu = self._process.cpu_times()[:2]
         waits, told = self._waits(), self._told

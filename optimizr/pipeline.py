@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from optimizr import convert, endpoints
@@ -20,12 +20,14 @@ from optimizr.events import (
     RunProgress,
     RunStarted,
 )
+from optimizr.gallery import Gallery
 from optimizr.hooks import Hooks
 from optimizr.job import Job
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
 from optimizr.recorder import Recorder, Result, Sink
+from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
 from optimizr.summary import Summary
@@ -54,18 +56,21 @@ def run(
     failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
     made_by = f"{convert.encoder()}, libvips {convert.version()}"
     with open_books(output, settings, source, made_by, stop, force) as books:
-        record = Recorder(readers, stop, books)
+        shown = settings.report.gallery if settings.report.html else 0
         resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
         hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing)
         job = Job(store, output, settings, limits, hooks)
-        abandoned = _convert(settings, source, resume, job, limits, record, stop)
+        gallery = Gallery(store, output, job.options, limits, shown)
+        record = Recorder((*readers, gallery), stop, books)
+        abandoned = _convert(settings, source, resume, job, limits, gallery, record, stop)
         try:
             if not stop.requested:
                 books.settle(store, source, record.run_id, record.summary)
                 books.rewrite_failures()
         except (EnvironmentStop, PictureError) as error:
             stop.halt(error)
-        _finish(record, books, _finished(settings, record.summary, stop, abandoned))
+        finished = _finished(settings, record.summary, stop, abandoned)
+        _finish(record, books, finished, gallery.pairs)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return record.summary
@@ -77,6 +82,7 @@ def _convert(
     resume: Resume,
     job: Job,
     limits: Limits,
+    gallery: Gallery,
     record: Recorder,
     stop: Stop,
 ) -> int:
@@ -100,6 +106,7 @@ def _convert(
         if pool.in_flight:
             job.cancel()
             pool.join(_CANCEL_SECONDS)
+        gallery.make(stop)
         record(monitor.sample())
     return pool.in_flight
 
@@ -203,11 +210,11 @@ def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) 
     )
 
 
-def _finish(record: Recorder, books: Books, finished: RunFinished) -> None:
-    """Write the summary, then tell that the run has finished: what is told has happened."""
+def _finish(record: Recorder, books: Books, finished: RunFinished, gallery: Sequence[Pair]) -> None:
+    """Write the reports, then tell that the run has finished: what is told has happened."""
     event, summary = record.fold(finished)
     try:
-        books.write_summary(summary)
+        books.write_reports(summary, gallery)
     except (EnvironmentStop, PictureError) as error:
         cause = error.cause if isinstance(error, EnvironmentStop) else "report_lost"
         event, summary = record.fold(

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import reduce
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
@@ -22,7 +23,8 @@ from optimizr.events import (
     RunPlanned,
 )
 from optimizr.records import from_record
-from optimizr.summary import Summary, merge, reduce
+from optimizr.summary import Summary, merge
+from optimizr.summary import reduce as add
 
 
 class _Replayed:
@@ -43,7 +45,7 @@ class _Replayed:
     def fold(self, event: Event) -> None:
         """Add an event, unless the state has it in it or it came before."""
         if event.seq > self.state_seq and not self._is_repeated(event.seq - self.state_seq):
-            self.summary = reduce(self.summary, event)
+            self.summary = add(self.summary, event)
 
     def _is_repeated(self, place: int) -> bool:
         """Tell whether this event came before; a bit an event, so that long logs fit."""
@@ -54,7 +56,12 @@ class _Replayed:
 
 
 def replay(paths: Iterable[str]) -> Summary:
-    """Read logs, of one run or of many, and give their summary; memory does not grow with them.
+    """Read logs, of one run or of many, and give the summary of all. Raises as `runs_of` does."""
+    return reduce(merge, runs_of(paths), Summary())
+
+
+def runs_of(paths: Iterable[str]) -> list[Summary]:
+    """Read logs and give the summary of each run; memory does not grow with them.
 
     Raises ConfigError if a file cannot be read, or if there is no event in any.
     """
@@ -76,10 +83,7 @@ def replay(paths: Iterable[str]) -> Summary:
         raise ConfigError(
             "report: expected logs of optimizr, a JSON object a line, got none in these files"
         )
-    total = Summary()
-    for run in runs.values():
-        total = merge(total, run.summary)
-    return total
+    return [run.summary for run in runs.values()]
 
 
 def _open(path: str) -> BinaryIO:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from optimizr import report
 from optimizr.cli.parser import Parser
 from optimizr.cli.stdout import write
 from optimizr.errors import ConfigError, ExitCode
-from optimizr.replay import replay
+from optimizr.replay import runs_of
 from optimizr.report.console import to_text
+from optimizr.summary import Summary, merge
 
 
 def parser() -> Parser:
@@ -17,29 +20,34 @@ def parser() -> Parser:
         description="Make the report of a run, or of many runs together, from their JSON logs.",
     )
     parser.add_argument("logs", nargs="+", metavar="LOG", help="a log of JSON lines; - is stdin")
+    parser.add_argument("--html", metavar="FILE", help="write the page to FILE, as report.html")
     parser.add_argument("--json", metavar="FILE", help="write summary.json to FILE; - is stdout")
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """Print the report, or write it as JSON."""
+    """Print the report, or write it as JSON or as a page."""
     args = parser().parse_args(argv)
-    summary = replay(args.logs)
-    if args.json is None:
-        write(to_text(summary))
-    elif args.json == "-":
+    runs = runs_of(args.logs)
+    summary = reduce(merge, runs, Summary())
+    if args.html is not None:
+        from optimizr.report.html import to_html  # what it draws with is not for every report
+
+        _write("--html", args.html, to_html(summary, runs))
+    if args.json == "-":
         write(report.to_json(summary))
-    else:
-        _write(args.json, report.to_json(summary))
-        write(to_text(summary))
+        return ExitCode.DONE
+    if args.json is not None:
+        _write("--json", args.json, report.to_json(summary))
+    write(to_text(summary))
     return ExitCode.DONE
 
 
-def _write(path: str, text: str) -> None:
+def _write(flag: str, path: str, text: str) -> None:
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise ConfigError(
-            f"--json: expected a file that can be written to, got {path!r} ({error.strerror})"
+            f"{flag}: expected a file that can be written to, got {path!r} ({error.strerror})"
         ) from None

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from optimizr.convert import crop as crops
 from optimizr.convert.choose import (
     may_be_smaller_lossless,
     may_have_idle_alpha,
     without_idle_alpha,
 )
+from optimizr.convert.crop import Crop
 from optimizr.convert.deadline import Deadline, Expired
 from optimizr.convert.decode import decode
 from optimizr.convert.encode import encode, encoder, is_direct
@@ -35,10 +37,12 @@ from optimizr.errors import PictureError, Reason, Stage
 
 __all__ = [
     "Converted",
+    "Crop",
     "Header",
     "Options",
     "Probed",
     "convert",
+    "crop",
     "encoder",
     "fit",
     "look_bytes",
@@ -84,6 +88,21 @@ def without_alpha(
     """
     with _in_time(picture, options, cancelled) as deadline:
         return without_idle_alpha(picture, deadline)
+
+
+def crop(
+    picture: Probed,
+    options: Options,
+    width: int,
+    height: int,
+    cancelled: threading.Event | None = None,
+) -> Crop:
+    """Cut a part out of the middle of a picture as its WebP shall show it, for people to look at.
+
+    Takes no more memory than `convert` does. Raises as `convert` does.
+    """
+    with _in_time(picture, options, cancelled) as deadline:
+        return crops.crop(picture, options, width, height, deadline)
 
 
 @contextmanager

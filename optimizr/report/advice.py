@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from statistics import linear_regression, mean
 
 from optimizr.summary import Summary
@@ -15,22 +14,24 @@ _LEAST_SECONDS = 2.0
 """Below this start-up blurs every share."""
 _LEAST_SNAPSHOTS = 20
 """Ten minutes at the default interval; with fewer, one large picture looks like growth."""
+_WARMING_UP = 0.25
+"""Share of the run's time whose snapshots do not count: memory grows while a run warms up, and the
+first minute has more samples than its share."""
 _GROWTH_SHARE = 0.25
 _GROWTH_BYTES = 64 << 20
 """Growth of RSS over a run that is called stable: 25% of the mean, or 64 MiB if that is more."""
 
 
 def memory_is_stable(s: Summary) -> bool | None:
-    """Tell whether RSS, by least squares over time, does not grow; None for too few snapshots.
-
-    The first snapshot is from before the first picture and does not count.
-    """
+    """Tell whether RSS, by least squares over time, does not grow; None for too few snapshots."""
     points = sorted((kept.time_us / 1e6, kept.rss_bytes) for kept in s.snapshots.by_slot.values())
-    if len(points) < _LEAST_SNAPSHOTS:
+    if not points:
         return None
-    times, rss = zip(*points[1:], strict=True)
-    if all(a == b for a, b in pairwise(times)):
+    warm = points[0][0] + _WARMING_UP * (points[-1][0] - points[0][0])
+    points = [point for point in points if point[0] > warm]
+    if len(points) < _LEAST_SNAPSHOTS or points[0][0] == points[-1][0]:
         return None
+    times, rss = zip(*points, strict=True)
     growth = linear_regression(times, rss).slope * (times[-1] - times[0])
     return bool(growth <= max(_GROWTH_SHARE * mean(rss), _GROWTH_BYTES))
 

@@ -238,7 +238,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "memory_stable",
-        "RSS does not grow as the run goes on; null below 20 snapshots",
+        "RSS does not grow in the last three quarters of the run; null below 20 snapshots of these",
         memory_is_stable,
     ),
     Figure("memory_min_mb", "least RSS sampled", lambda s: _mb(s.min_rss_bytes)),

@@ -1,0 +1,143 @@
+"""Pictures for the report's page: picked while the run lasts, fetched and cut at its end.
+
+Which pictures save the most, the least, and as much as most do, is known only at the end. Until
+then a few are kept for each percent of saving, which bounds the memory however many there are.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from optimizr import convert
+from optimizr.budget import OverBudget
+from optimizr.convert import Crop, Options
+from optimizr.errors import Cancelled, EnvironmentStop, PictureError
+from optimizr.events import Event, ImageConverted
+from optimizr.keys import from_text
+from optimizr.limits import Limits
+from optimizr.measures import saved_percent
+from optimizr.pool import Pool, Stop
+from optimizr.report.gallery import Kind, Pair
+from optimizr.store import Store
+
+WIDTH, HEIGHT = 320, 240
+"""Pixels of a part, at most."""
+_PATIENCE_SECONDS = 20.0
+"""How long parts that are being cut may take once the run is told to stop."""
+
+
+class _Pick(NamedTuple):
+    """A picture that may be shown, in the order of keys."""
+
+    key: str
+    output: str
+    format: str
+    input_bytes: int
+    output_bytes: int
+
+
+class Gallery:
+    """A reader of events that keeps a choice of pictures, and shows them at the end."""
+
+    def __init__(
+        self, store: Store, output: Store, options: Options, limits: Limits, count: int
+    ) -> None:
+        """Show at most `count` pictures, a third of each kind; 0 for none."""
+        self.pairs: list[Pair] = []
+        """What `make` has made."""
+        self._store = store
+        self._output = output
+        self._options = options
+        self._limits = limits
+        self._count = count
+        self._each = -(-count // 3)
+        self._seen: Counter[int] = Counter()
+        self._kept: dict[int, list[_Pick]] = {}
+        """By percent saved: the first few by key."""
+
+    def __call__(self, event: Event) -> None:
+        """Keep a picture, if it is among the first few that save as much."""
+        if not self._count or not isinstance(event, ImageConverted):
+            return
+        percent = saved_percent(event.input_bytes, event.output_bytes)
+        self._seen[percent] += 1
+        kept = self._kept.setdefault(percent, [])
+        if len(kept) < self._each or event.key < kept[-1].key:
+            sizes = event.input_bytes, event.output_bytes
+            insort(kept, _Pick(event.key, event.output, event.format, *sizes))
+            del kept[self._each :]
+
+    def make(self, stop: Stop) -> None:
+        """Cut a part of each chosen picture and of its WebP, as many at once as there are slots.
+
+        What has changed since, or cannot be had, is left out: the page is the better for a picture,
+        and the run no worse without.
+        """
+        chosen = list(self._chosen())
+        if not chosen or stop.requested:
+            return
+        convert.start(("webp",))
+        pool = Pool(self._pair, min(len(chosen), self._limits.slots.total))
+        for results in pool.run(chosen, stop, _PATIENCE_SECONDS):
+            for result in results:
+                if isinstance(result, Exception):
+                    stop.halt(result)
+                elif result is not None:
+                    self.pairs.append(result)
+        order = [pick.key for _, pick in chosen]
+        self.pairs.sort(key=lambda pair: order.index(pair.key))
+
+    def _chosen(self) -> Iterator[tuple[Kind, _Pick]]:
+        """Give the best, the median and the worst, none of them twice."""
+        by_saving = [
+            (percent, pick) for percent in sorted(self._kept) for pick in self._kept[percent]
+        ]
+        third, rest = divmod(min(self._count, len(by_saving)), 3)
+        worst = [by_saving.pop(0) for _ in range(third + (rest > 1))]
+        best = [by_saving.pop() for _ in range(third + (rest > 0))]
+        middle = self._median()
+        by_saving.sort(key=lambda saving: (abs(saving[0] - middle), saving[1]))
+        kinds: tuple[tuple[Kind, list[tuple[int, _Pick]]], ...] = (
+            ("best", best),
+            ("median", by_saving[:third]),
+            ("worst", worst),
+        )
+        for kind, savings in kinds:
+            for _, pick in savings:
+                yield kind, pick
+
+    def _median(self) -> int:
+        half = self._seen.total() / 2
+        for percent in sorted(self._seen):
+            half -= self._seen[percent]
+            if half <= 0:
+                return percent
+        return 0
+
+    def _pair(self, chosen: tuple[Kind, _Pick]) -> Pair | None:
+        kind, pick = chosen
+        as_made = replace(self._options, formats=("webp",), max_width=None, max_height=None)
+        try:
+            original = self._part(self._store, pick.key, pick.input_bytes, self._options)
+            made = self._part(self._output, pick.output, pick.output_bytes, as_made)
+        except (PictureError, EnvironmentStop, OverBudget, Cancelled):
+            return None
+        if original is None or made is None or original[1:] != made[1:]:
+            return None
+        return Pair(kind, *pick, original.width, original.height, original.data, made.data)
+
+    def _part(self, store: Store, key: str, size: int, options: Options) -> Crop | None:
+        """Fetch a picture and cut its part; None if it is not the one that was converted."""
+        limits = self._limits
+        with limits.fetched.hold(size):
+            data, _ = store.get(from_text(key))
+            if len(data) != size:
+                return None
+            picture = convert.probe(data, options)
+            options, peak = convert.fit(picture, options, limits.peak.total)
+            with limits.peak.hold(peak), limits.slots.hold(1):
+                return convert.crop(picture, options, WIDTH, HEIGHT)
