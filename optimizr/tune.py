@@ -162,6 +162,8 @@ def _settings_of(settings: Settings, trial: Trial, listed: Path) -> dict[str, An
     chosen["policy"] |= {"max_failed": "100%", "if_larger": "keep"}
     chosen["shard"] = {"index": 0, "count": 1}
     chosen["log"] = {"format": "json", "images": "none"}
+    chosen["report"] = {"html": False}
+    chosen["telemetry"] = {}
     return chosen
 
 

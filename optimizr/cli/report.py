@@ -6,10 +6,10 @@ from functools import reduce
 
 from optimizr import report
 from optimizr.cli.parser import Parser
+from optimizr.cli.show import show
 from optimizr.cli.stdout import write
 from optimizr.errors import ConfigError, ExitCode
 from optimizr.replay import runs_of
-from optimizr.report.console import to_text
 from optimizr.summary import Summary, merge
 
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         return ExitCode.DONE
     if args.json is not None:
         _write("--json", args.json, report.to_json(summary))
-    write(to_text(summary))
+    show(summary)
     return ExitCode.DONE
 
 

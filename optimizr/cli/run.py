@@ -15,6 +15,7 @@ from optimizr import endpoints, pipeline
 from optimizr.cli.console import Bar, Lines, Terminal
 from optimizr.cli.malloc import settle_malloc
 from optimizr.cli.settings import Command
+from optimizr.cli.show import show
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
 from optimizr.config import Settings
@@ -27,7 +28,6 @@ from optimizr.plan import plan
 from optimizr.pool import WORKER, Stop
 from optimizr.recorder import Sink
 from optimizr.records import to_record
-from optimizr.report.console import to_text
 from optimizr.units import format_seconds, format_size
 
 
@@ -52,7 +52,7 @@ def _run(settings: Settings, flags: Namespace, as_json: bool) -> int:
                 return ExitCode(128 + (stop.signal or 0))
         if not as_json:
             with suppress(BrokenPipeError):  # the exit code tells it all the same
-                write(to_text(summary))
+                show(summary)
     code = ExitCode(summary.exit_code or 0)
     if stop.error and code in (ExitCode.DONE, ExitCode.FAILURES):
         code = ExitCode.ENVIRONMENT  # what was lost is the word of the end itself

@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from optimizr.report.figures import figures
 from optimizr.summary import Summary
 from optimizr.units import format_size
 
 _WIDTH = 80
-_LABEL = 12
+LABEL = 12
+"""Columns of a line's label."""
+
+Tone = Literal["plain", "good", "bad", "advice"]
+
+
+class Line(NamedTuple):
+    """A subject of the report; `text` may take several lines of the terminal."""
+
+    label: str
+    text: str
+    tone: Tone = "plain"
+
+    def __str__(self) -> str:
+        """Write it within 80 columns."""
+        return textwrap.fill(
+            self.text,
+            _WIDTH,
+            initial_indent=self.label.ljust(LABEL),
+            subsequent_indent=" " * LABEL,
+        )
 
 
 def to_text(summary: Summary) -> str:
     """Write the figures that matter most, a line a subject."""
+    return "".join(f"{line}\n" for line in to_lines(summary))
+
+
+def to_lines(summary: Summary) -> list[Line]:
+    """Give the figures that matter most."""
     f = figures(summary)
     lines = [
-        ("runs", _runs(summary)),
-        ("pictures", _pictures(f)),
-        ("bytes", _bytes(summary, f)),
-        ("whole tree", _tree(summary, f)),
-        ("time", _time(summary, f)),
-        ("a picture", _a_picture(f)),
-        ("memory", _memory(summary)),
-        ("bound by", f["cpu_bound_analysis"]),
-        *(("advice", text) for text in f["recommendations"]),
+        Line("runs", _runs(summary)),
+        Line("pictures", _pictures(f), "bad" if f["failed_files"] else "good"),
+        Line("bytes", _bytes(summary, f), "good" if f["bytes_saved"] > 0 else "plain"),
+        Line("whole tree", _tree(summary, f)),
+        Line("time", _time(summary, f)),
+        Line("a picture", _a_picture(f)),
+        Line("memory", _memory(summary)),
+        Line("failures", _failures(f), "bad"),
+        Line("bound by", f["cpu_bound_analysis"]),
+        *(Line("advice", text, "advice") for text in f["recommendations"]),
     ]
-    return "\n".join(_line(label, text) for label, text in lines if text) + "\n"
+    return [line for line in lines if line.text]
 
 
 def _runs(s: Summary) -> str:
@@ -94,10 +120,5 @@ def _memory(s: Summary) -> str:
     return f"{format_size(s.peak_rss_bytes)} peak{allowed}"
 
 
-def _line(label: str, text: object) -> str:
-    return textwrap.fill(
-        str(text),
-        _WIDTH,
-        initial_indent=label.ljust(_LABEL),
-        subsequent_indent=" " * _LABEL,
-    )
+def _failures(f: dict[str, Any]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in f["failures_by_reason"].items())
