@@ -22,6 +22,7 @@ from optimizr.config import Settings
 from optimizr.hooks import Hooks
 from optimizr.job import Job
 from optimizr.limits import Limits
+from optimizr.live import Live
 from optimizr.log import JsonLog
 from optimizr.pool import Stop
 from optimizr.recorder import Recorder, Result
@@ -74,7 +75,7 @@ def measure(folder: str, output: str) -> tuple[Stages, int]:
         open(os.devnull, "w") as log,
         open_books(target, settings, source, "a benchmark", stop, False) as books,
     ):
-        record = Recorder([JsonLog(log, settings.log)], stop, books)
+        record = Recorder([JsonLog(log, settings.log)], stop, books, Live(stop))
         resume = Resume(source, books.ledger, target, settings.policy.overwrite, False)
         note = stages.timed("note", books.ledger.in_flight.begin)
         hooks = Hooks(note, resume.may_write, Hooks.failing)

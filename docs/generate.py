@@ -17,6 +17,7 @@ from optimizr.cli import USAGE, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.report.figures import FIGURES
+from optimizr.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 _FLAGS = ["argument", "meaning"]
@@ -43,6 +44,7 @@ def render() -> dict[str, str]:
         "docs/settings.md": _settings(),
         "docs/summary.md": _summary(),
         "docs/events.md": _events(),
+        "docs/metrics.md": _metrics(),
     }
 
 
@@ -131,6 +133,29 @@ def _events() -> str:
     rows = [f"| `{reason.value}` | {reasons[reason.name]} |" for reason in errors.Reason]
     page.append(_table("## Reasons of `image.failed`\n", ["reason", "meaning"], rows))
     return "\n".join(page)
+
+
+def _metrics() -> str:
+    rows = [
+        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{name}`' for name in metric.labels)} "
+        f"| {metric.help} |"
+        for metric in METRICS
+    ]
+    intro = (
+        "With `telemetry.http` a run serves\n\n"
+        "- `/metrics`, these, as Prometheus' text or OpenMetrics;\n"
+        "- `/health`, 200 while the run moves, waits for its source, or begins or ends; 503 if "
+        "for `telemetry.stall_after` no picture came to an end though some are in work;\n"
+        "- `/ready`, 200 while it works and reaches its input and its output, else 503.\n\n"
+        "Both say why, as one JSON object. For runs shorter than a scrape, `telemetry.textfile` "
+        "and `telemetry.pushgateway` take the metrics at the end, of an interrupted run too; what "
+        "cannot be left there is a warning. At the gateway they stand in place of the run before, "
+        "under the job `optimizr`, with `instance`, the host, and `shard`, where there is one.\n\n"
+        "What is left to do is `optimizr_source_images - sum(optimizr_images_total)`. Counters "
+        "are those of one run and never go down in it.\n"
+    )
+    head = ["metric", "type", "labels", "meaning"]
+    return _table(f"{_NOTE}\n# Metrics\n\n{intro}", head, rows)
 
 
 def _type_name(annotation: str) -> str:

@@ -36,6 +36,11 @@ class Waited:
         with self._lock:
             return self._seconds + self._waiting * time.perf_counter()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait just now."""
+        return self._waiting
+
     @contextmanager
     def measure(self) -> Iterator[None]:
         """Count the time of a `with` block."""
@@ -82,6 +87,11 @@ class Budget:
         self._queue: deque[tuple[int, threading.Event]] = deque()
 
     @property
+    def held(self) -> int:
+        """What is held just now."""
+        return self.total - self._free
+
+    @property
     def held_seconds(self) -> float:
         """What was held, times how long: slot-seconds, say."""
         with self._lock:
@@ -119,7 +129,7 @@ class Budget:
 
     def _so_far(self) -> float:
         now = time.monotonic()
-        self._held_seconds += (self.total - self._free) * (now - self._changed)
+        self._held_seconds += self.held * (now - self._changed)
         self._changed = now
         return self._held_seconds
 

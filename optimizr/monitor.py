@@ -39,11 +39,12 @@ class Monitor:
 
     def __init__(self, interval_seconds: float, waits: Callable[[], Waits]) -> None:
         self._interval = interval_seconds
-        self._waits = waits
+        self.waits = waits
+        """Called in any thread that asks."""
         self._machine = Machine()
         self._process = psutil.Process()
         self._next = self._start = time.monotonic()
-        self._cpu = self._process.cpu_times()[:2]
+        self._cpu = self._cpu_at_start = self._process.cpu_times()[:2]
         self._told = Waits()
         self._gc_start = 0.0
         self._gc_pauses: list[float] = []
@@ -59,13 +60,21 @@ class Monitor:
         """Tell whether the interval since the last sample is over."""
         return time.monotonic() >= self._next
 
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Give the CPU time of the process since the monitor was made: user, system.
+
+        For any thread.
+        """
+        user, system = self._process.cpu_times()[:2]
+        return user - self._cpu_at_start[0], system - self._cpu_at_start[1]
+
     def sample(self) -> RunSampled:
         """Look now. The first looks come sooner than the interval says: a short run has a curve."""
         now = time.monotonic()
         self._next = now + min(self._interval, max(_SOONEST_SECONDS, (now - self._start) / 2))
         memory = self._process.memory_info()
         cpu = self._process.cpu_times()[:2]
-        waits, told = self._waits(), self._told
+        waits, told = self.waits(), self._told
         # Swapped in one step: a collection may end in another thread just now.
         pauses, self._gc_pauses = self._gc_pauses, []
         event = RunSampled(

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import signal
-import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from optimizr import convert, endpoints
-from optimizr._version import __version__
+from optimizr import convert, endpoints, milestones, telemetry
 from optimizr.books import Books, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
-from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
+from optimizr.errors import EnvironmentStop, ExitCode, PictureError
 from optimizr.events import (
     RunFinished,
-    RunProgress,
-    RunStarted,
 )
 from optimizr.gallery import Gallery
 from optimizr.hooks import Hooks
 from optimizr.job import Job
 from optimizr.limits import Limits
+from optimizr.live import Live, Phase
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
+from optimizr.store import Store
 from optimizr.summary import Summary
 
 
@@ -51,64 +46,85 @@ def run(
     convert.start(settings.picture.formats)
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
-    limits = Limits.of(settings.pool)
-    output.prepare()
-    failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
-    made_by = f"{convert.encoder()}, libvips {convert.version()}"
-    with open_books(output, settings, source, made_by, stop, force) as books:
-        shown = settings.report.gallery if settings.report.html else 0
-        resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
-        hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing)
-        job = Job(store, output, settings, limits, hooks)
-        gallery = Gallery(store, output, job.options, limits, shown)
-        record = Recorder((*readers, gallery), stop, books)
-        abandoned = _convert(settings, source, resume, job, limits, gallery, record, stop)
-        try:
-            if not stop.requested:
-                books.settle(store, source, record.run_id, record.summary)
-                books.rewrite_failures()
-        except (EnvironmentStop, PictureError) as error:
-            stop.halt(error)
-        finished = _finished(settings, record.summary, stop, abandoned)
-        _finish(record, books, finished, gallery.pairs)
+    live = Live(stop)
+    with telemetry.watched(settings, live, store, output):
+        limits = Limits.of(settings.pool)
+        output.prepare()
+        failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
+        made_by = f"{convert.encoder()}, libvips {convert.version()}"
+        with open_books(output, settings, source, made_by, stop, force) as books:
+            resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
+            hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing)
+            job = Job(store, output, settings, limits, hooks)
+            shown = settings.report.gallery if settings.report.html else 0
+            gallery = Gallery(store, output, job.options, limits, shown)
+            record = Recorder((*readers, gallery), stop, books, live)
+            work = _Work(settings, source, resume, job, limits, gallery, record, live, stop)
+            abandoned = _convert(work)
+            live.enter(Phase.FINISHING)
+            _settle(books, store, work)
+            finished = milestones.finished(settings, live.summary, stop, abandoned)
+            _finish(record, books, finished, gallery.pairs)
+        live.enter(Phase.FINISHED)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
-    return record.summary
+    return live.summary
 
 
-def _convert(
-    settings: Settings,
-    source: Source,
-    resume: Resume,
-    job: Job,
-    limits: Limits,
-    gallery: Gallery,
-    record: Recorder,
-    stop: Stop,
-) -> int:
+@dataclass(frozen=True)
+class _Work:
+    """What a run works with, once all is open."""
+
+    settings: Settings
+    source: Source
+    resume: Resume
+    job: Job
+    limits: Limits
+    gallery: Gallery
+    record: Recorder
+    live: Live
+    stop: Stop
+
+
+def _convert(work: _Work) -> int:
     """Send what is to be done through the pool; give how many pictures were left undone."""
+    settings, job, limits, stop = work.settings, work.job, work.limits, work.stop
+    record, live = work.record, work.live
     pool = Pool(_passing_skips(job), limits.workers)
     interval = settings.monitor.interval.total_seconds()
     crew = Crew(pool, limits, adapts=settings.pool.workers == "auto")
-    with Monitor(interval, lambda: _waits(pool, crew, limits, source)) as monitor:
-        record(_started(settings, limits))
+    with Monitor(interval, lambda: _waits(pool, crew, limits, work.source)) as monitor:
+        live.work(pool, limits, monitor)
+        record(milestones.started(settings, limits))
         record(monitor.sample())
-        for results in pool.run(resume, stop, settings.limits.drain.total_seconds()):
+        for results in pool.run(work.resume, stop, settings.limits.drain.total_seconds()):
             record.results([*results, *_given_up(job, pool, limits, stop)])
+            live.turn(bool(results), pool.in_flight)
             crew.look()
             if _is_replaced(stop):
                 job.cancel()
             if monitor.due():
                 record(monitor.sample())
-                record(_progress(record.summary))
+                record(milestones.progress(live.summary))
         if not (pool.exhausted or stop.requested):
             stop.halt(_SLOTS_LOST)  # nobody is left to do what is left
         if pool.in_flight:
             job.cancel()
             pool.join(_CANCEL_SECONDS)
-        gallery.make(stop)
+        work.gallery.make(stop)
         record(monitor.sample())
     return pool.in_flight
+
+
+def _settle(books: Books, store: Store, work: _Work) -> None:
+    """After a run that came to its end, let the books forget what is over."""
+    if work.stop.requested:
+        return
+    try:
+        books.settle(store, work.source, work.record.run_id, work.live.summary)
+        books.rewrite_failures()
+    except (EnvironmentStop, PictureError) as error:
+        work.stop.halt(error)
 
 
 _CANCEL_SECONDS = 2.0
@@ -156,57 +172,6 @@ def _waits(pool: Pool[Item | Skips, Result], crew: Crew, limits: Limits, source:
         ignored_files=source.ignored,
         in_flight=pool.in_flight,
         workers=pool.workers,
-    )
-
-
-def _started(settings: Settings, limits: Limits) -> RunStarted:
-    encoder = convert.encoder()
-    return RunStarted(
-        version=__version__,
-        libvips_version=convert.version(),
-        encoder=str(encoder),
-        encoder_why=encoder.why,
-        python_version=platform.python_version(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        settings=settings.redacted(),
-        workers=limits.workers,
-        cpu_slots=limits.slots.total,
-        memory_bytes=limits.memory,
-        memory_budget_bytes=limits.budget,
-    )
-
-
-def _progress(summary: Summary) -> RunProgress:
-    return RunProgress(
-        total_files=summary.total_files,
-        failed_files=summary.failed_files,
-        input_bytes=summary.input_bytes,
-        output_bytes=summary.output_bytes,
-    )
-
-
-def _finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) -> RunFinished:
-    exit_code, cause, message = ExitCode.DONE, None, None
-    lost_reader = isinstance(stop.error, EnvironmentStop) and stop.error.cause == "log_lost"
-    # Ctrl-C in a shell's pipeline ends the log's reader too: the signal is what happened.
-    if stop.error is not None and not (lost_reader and stop.signal is not None):
-        cause = stop.error.cause if isinstance(stop.error, EnvironmentStop) else "internal_error"
-        exit_code, message = ExitCode.ENVIRONMENT, str(stop.error)
-    elif stop.signal is not None:
-        cause = signal.Signals(stop.signal).name
-        exit_code = ExitCode(128 + stop.signal)
-        message = f"interrupted by {cause}; run the same command again to finish"
-    elif Reason.FOLDER_UNREADABLE in summary.failures_by_reason or not settings.policy.tolerates(
-        summary.failed_files, summary.total_files
-    ):
-        exit_code = ExitCode.FAILURES
-    return RunFinished(
-        exit_code=exit_code,
-        interrupted=stop.requested,
-        cause=cause,
-        message=message,
-        abandoned_files=abandoned,
     )
 
 

@@ -18,6 +18,7 @@ from optimizr.events import (
     stamp,
 )
 from optimizr.job import Outcome
+from optimizr.live import Live
 from optimizr.pool import Stop
 from optimizr.resume import Skips
 from optimizr.source import Item
@@ -33,8 +34,8 @@ Result = tuple[Item, Outcome] | Skips
 class Recorder:
     """Stamps events, folds them into the summary and tells them on. Main thread only."""
 
-    def __init__(self, sinks: Iterable[Sink], stop: Stop, books: Books) -> None:
-        self.summary = Summary()
+    def __init__(self, sinks: Iterable[Sink], stop: Stop, books: Books, live: Live) -> None:
+        self._live = live
         self.run_id = new_run_id()
         self._stop = stop
         self._books = books
@@ -42,6 +43,11 @@ class Recorder:
         self._seq = 0
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
+
+    @property
+    def summary(self) -> Summary:
+        """Of all that has been told."""
+        return self._live.summary
 
     def __call__(self, body: Event) -> None:
         """Stamp an event, fold it and tell it on."""
@@ -90,7 +96,7 @@ class Recorder:
         return [self._stamp(body, moment, place) for place, body in enumerate(bodies, start=1)]
 
     def _tell_all(self, events: list[Event]) -> None:
-        self.summary = reduce(self.summary, *events)
+        self._live.summary = reduce(self.summary, *events)
         for event in events:
             self.tell(event, self.summary)
 
@@ -111,7 +117,7 @@ class Recorder:
 
     def tell(self, event: Event, summary: Summary) -> None:
         """Make what `fold` gave the truth. A reader that cannot go on stops the run."""
-        self.summary = summary
+        self._live.summary = summary
         self._seq = event.seq
         for sink in self._sinks:
             try:

@@ -72,6 +72,9 @@ class Writer(Protocol):
 class Store(Writer, Protocol):
     """What the pipeline asks of a store."""
 
+    def trouble(self, writing: bool = False) -> str | None:
+        """Tell what keeps all of it from being read just now, or written to; None if nothing."""
+
     def folders(self, below: bytes = b"") -> Iterator[Folder]:
         """List everything, or what is at or below a folder, lazily, in a stable order."""
 

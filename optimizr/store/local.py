@@ -96,6 +96,16 @@ class LocalStore:
         except OSError as error:
             raise self._lost(error) from None
 
+    def trouble(self, writing: bool = False) -> str | None:
+        """Tell what keeps the directory from being read just now, or written to."""
+        try:
+            os.scandir(self._root).close()
+            if writing and not os.access(self._tmp, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "it cannot be written to")
+        except OSError as error:
+            return f"{keys.to_text(self._root)!r}: {_strerror(error)}"
+        return None
+
     def folders(self, below: bytes = b"") -> Iterator[Folder]:
         """List depth first, each directory sorted by bytes; see `store.walk`."""
         return walk(self._root, self._leave_out, below)

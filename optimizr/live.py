@@ -1,0 +1,104 @@
+"""What goes on just now: for those who ask while a run lasts.
+
+Events tell what has happened. Whether a run is alive, ready, or waiting can only be told at the
+moment of asking. The thread that runs writes this, any thread may read it: plain attributes, whose
+values are swapped whole, so there is no lock and nothing to pay while nobody asks.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from optimizr.limits import Limits
+from optimizr.monitor import Monitor, Waits
+from optimizr.pool import Pool, Stop
+from optimizr.summary import Summary
+
+
+class Phase(StrEnum):
+    """Where in its life a run is."""
+
+    STARTING = "starting"
+    """Nothing is taken up yet; it may be waiting for another run's lock."""
+    WORKING = "working"
+    DRAINING = "draining"
+    """It was asked to end; pictures in flight are finished, no new ones are taken."""
+    FINISHING = "finishing"
+    """All pictures are done; the books are being closed."""
+    FINISHED = "finished"
+
+
+class Gauges(NamedTuple):
+    """What the pool is at, looked at once."""
+
+    waits: Waits
+    cpu_user_seconds: float
+    """Of the process, since the run began; so for the next."""
+    cpu_system_seconds: float
+    slots_in_use: int
+    reserved_bytes: int
+    """Of memory, by pictures fetched and by decoding and encoding."""
+
+
+class Live:
+    """A run as it is just now."""
+
+    def __init__(self, stop: Stop) -> None:
+        """Begin with a run that is starting."""
+        self.summary = Summary()
+        """The newest one."""
+        self.moved = time.monotonic()
+        """When a picture last came to an end, or there was none in work."""
+        self.source_images: int | None = None
+        """How many pictures the source has in all; None until they are counted, if ever."""
+        self._stop = stop
+        self._phase = Phase.STARTING
+        self._work: tuple[Pool[Any, Any], Limits, Monitor] | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """Where the run is."""
+        phase = self._phase
+        return Phase.DRAINING if phase is Phase.WORKING and self._stop.requested else phase
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to the next phase."""
+        self.moved = time.monotonic()
+        self._phase = phase
+
+    def work(self, pool: Pool[Any, Any], limits: Limits, monitor: Monitor) -> None:
+        """Begin to work; from now on there are gauges."""
+        self._work = (pool, limits, monitor)
+        self.enter(Phase.WORKING)
+
+    def turn(self, has_results: bool, in_flight: int) -> None:
+        """Take note of a turn of the thread that runs. If it hangs, that shows as standing still.
+
+        Waiting for the source with nothing in work is no standing still.
+        """
+        if has_results or not in_flight:
+            self.moved = time.monotonic()
+
+    def gauges(self) -> Gauges | None:
+        """Look at the pool; None before it works."""
+        if self._work is None:
+            return None
+        _, limits, monitor = self._work
+        user, system = monitor.cpu_seconds()
+        return Gauges(
+            monitor.waits(),
+            user,
+            system,
+            limits.slots.held,
+            limits.fetched.held + limits.peak.held,
+        )
+
+    @property
+    def waits_for_source(self) -> bool:
+        """Tell whether all workers wait for the next picture, with none in work."""
+        if self._work is None:
+            return False
+        pool = self._work[0]
+        return not pool.in_flight and pool.waited.waiting > 0
