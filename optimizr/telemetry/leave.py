@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, push_to_gateway, write_to_textfile
@@ -49,10 +49,10 @@ def _push(url: str, shard: str, metrics: CollectorRegistry) -> None:
     """Put the metrics in place of those that the run before has left there."""
     try:
         _put(url, {"instance": socket.gethostname()} | ({"shard": shard} if shard else {}), metrics)
+    except (ValueError, InvalidURL):  # its text may have what is secret in the URL
+        _not_pushed(url, "it is no URL that can be used")
     except (OSError, HTTPException) as error:
         _not_pushed(url, str(error))
-    except ValueError:  # its text may have the whole URL
-        _not_pushed(url, "it is no URL that can be used")
 
 
 def _put(url: str, group: dict[str, str], metrics: CollectorRegistry) -> None:
