@@ -29,7 +29,8 @@ class ExitCode(IntEnum):
     """A mistake in a flag, a setting or a config file, or another run is at work on the output.
     Nothing was started."""
     ENVIRONMENT = 3
-    """Stopped by the environment: disk full, output gone, ledger unusable. Mend it, run again."""
+    """Stopped by the environment: disk full, output gone, ledger unusable. Mend it, run again.
+    A mistake in optimizr ends so too; please report it."""
     INTERRUPTED = 130
     """Stopped by SIGINT. Run again to finish."""
     TERMINATED = 143
@@ -147,3 +148,8 @@ def stopped_by(error: OSError, cause: str, expected: str) -> EnvironmentStop:
 
 class Cancelled(OptimizrError):  # noqa: N818 - no mistake was made
     """The picture was being worked on when the run's patience ended."""
+
+
+def mistake(error: BaseException) -> str:
+    """Tell of an error that is nobody's on purpose: what it is, and to report it."""
+    return f"optimizr made a mistake ({type(error).__name__}: {error}); please report it"

@@ -14,7 +14,14 @@ from optimizr import convert
 from optimizr.budget import Budget, Hold, OverBudget
 from optimizr.config import Settings
 from optimizr.convert import Converted, Header, Options, Probed, alone
-from optimizr.errors import Cancelled, EnvironmentStop, PictureError, Reason, Stage
+from optimizr.errors import (
+    Cancelled,
+    EnvironmentStop,
+    PictureError,
+    Reason,
+    Stage,
+    mistake,
+)
 from optimizr.events import (
     ImageConverted,
     ImageFailed,
@@ -73,12 +80,8 @@ class Job:
         except (EnvironmentStop, Cancelled):
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose the others
-            mistake = PictureError(
-                watch.stage,
-                Reason.INTERNAL_ERROR,
-                f"optimizr made a mistake ({type(error).__name__}: {error}); please report it",
-            )
-            return self._failed(item, watch, mistake, traceback.format_exc())
+            ours = PictureError(watch.stage, Reason.INTERNAL_ERROR, mistake(error))
+            return self._failed(item, watch, ours, traceback.format_exc())
 
     def cancel(self) -> None:
         """Stop all conversions; nothing is written from now on. They raise Cancelled soon."""

@@ -10,7 +10,7 @@ import socket
 from optimizr import convert
 from optimizr._version import __version__
 from optimizr.config import Settings
-from optimizr.errors import EnvironmentStop, ExitCode, Reason
+from optimizr.errors import EnvironmentStop, ExitCode, PictureError, Reason
 from optimizr.events import (
     RunFinished,
     RunProgress,
@@ -52,16 +52,16 @@ def progress(summary: Summary) -> RunProgress:
 
 def finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) -> RunFinished:
     """Tell how it ended: by a stop, by a signal, or by what became of the pictures."""
-    exit_code, cause, message = ExitCode.DONE, None, None
+    exit_code, why, message = ExitCode.DONE, None, None
     lost_reader = isinstance(stop.error, EnvironmentStop) and stop.error.cause == "log_lost"
     # Ctrl-C in a shell's pipeline ends the log's reader too: the signal is what happened.
     if stop.error is not None and not (lost_reader and stop.signal is not None):
-        cause = stop.error.cause if isinstance(stop.error, EnvironmentStop) else "internal_error"
+        why = cause(stop.error)
         exit_code, message = ExitCode.ENVIRONMENT, str(stop.error)
     elif stop.signal is not None:
-        cause = signal.Signals(stop.signal).name
+        why = signal.Signals(stop.signal).name
         exit_code = ExitCode(128 + stop.signal)
-        message = f"interrupted by {cause}; run the same command again to finish"
+        message = f"interrupted by {why}; run the same command again to finish"
     elif Reason.FOLDER_UNREADABLE in summary.failures_by_reason or not settings.policy.tolerates(
         summary.failed_files, summary.total_files
     ):
@@ -69,7 +69,14 @@ def finished(settings: Settings, summary: Summary, stop: Stop, abandoned: int) -
     return RunFinished(
         exit_code=exit_code,
         interrupted=stop.requested,
-        cause=cause,
+        cause=why,
         message=message,
         abandoned_files=abandoned,
     )
+
+
+def cause(error: Exception) -> str:
+    """Name what stopped a run."""
+    if isinstance(error, EnvironmentStop):
+        return error.cause
+    return "report_lost" if isinstance(error, PictureError) else "internal_error"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from optimizr import convert, endpoints, milestones, telemetry
 from optimizr.books import Books, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
-from optimizr.errors import EnvironmentStop, ExitCode, PictureError
+from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
 from optimizr.events import (
+    Event,
     RunFinished,
 )
 from optimizr.gallery import Gallery
@@ -19,6 +20,7 @@ from optimizr.job import Job
 from optimizr.limits import Limits
 from optimizr.live import Live, Phase
 from optimizr.monitor import Monitor, Waits
+from optimizr.overheard import crash
 from optimizr.pool import Pool, Stop
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.report.gallery import Pair
@@ -27,16 +29,23 @@ from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.summary import Summary
 
+Heard = Callable[[bool], Iterable[Event]]
+"""Gives what is to be told of what libraries say; called with whether the run ends."""
+
 
 def run(
-    settings: Settings, *readers: Sink, stop: Stop | None = None, force: bool = False
+    settings: Settings,
+    *readers: Sink,
+    stop: Stop | None = None,
+    force: bool = False,
+    heard: Heard = lambda _last: (),
 ) -> Summary:
     """Convert every picture of `settings.input` into `settings.output` that is not up to date.
 
     One picture's failure is an `image.failed` event, never an exception. Each of `readers` is
     called with each event as it happens; set `stop.signal` from another thread to end early. With
-    `force` nothing counts as up to date. The result's `exit_code` is what the command line program
-    would exit with.
+    `force` nothing counts as up to date; what `heard` gives is told among the events. The result's
+    `exit_code` is what the command line program would exit with.
 
     Raises ConfigError if a setting is wrong or another run is at work on the output,
     EnvironmentStop if nothing could be started, and what a reader raised, once those in flight are
@@ -59,10 +68,11 @@ def run(
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
             record = Recorder((*readers, gallery), stop, books, live)
-            work = _Work(settings, source, resume, job, limits, gallery, record, live, stop)
+            work = _Work(settings, source, resume, job, limits, gallery, record, heard, live, stop)
             abandoned = _convert(work)
             live.enter(Phase.FINISHING)
             _settle(books, store, work)
+            _say_last(record, stop, heard)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
             _finish(record, books, finished, gallery.pairs)
         live.enter(Phase.FINISHED)
@@ -82,6 +92,7 @@ class _Work:
     limits: Limits
     gallery: Gallery
     record: Recorder
+    heard: Heard
     live: Live
     stop: Stop
 
@@ -99,6 +110,7 @@ def _convert(work: _Work) -> int:
         record(monitor.sample())
         for results in pool.run(work.resume, stop, settings.limits.drain.total_seconds()):
             record.results([*results, *_given_up(job, pool, limits, stop)])
+            record.all(work.heard(False))
             live.turn(bool(results), pool.in_flight)
             crew.look()
             if _is_replaced(stop):
@@ -175,14 +187,24 @@ def _waits(pool: Pool[Item | Skips, Result], crew: Crew, limits: Limits, source:
     )
 
 
+def _say_last(record: Recorder, stop: Stop, heard: Heard) -> None:
+    """Tell what was said and not told yet, and of the mistake that ended the run."""
+    record.all(heard(True))
+    if stop.error is not None and not isinstance(stop.error, OptimizrError):
+        record(crash(stop.error))
+
+
 def _finish(record: Recorder, books: Books, finished: RunFinished, gallery: Sequence[Pair]) -> None:
     """Write the reports, then tell that the run has finished: what is told has happened."""
     event, summary = record.fold(finished)
     try:
         books.write_reports(summary, gallery)
     except (EnvironmentStop, PictureError) as error:
-        cause = error.cause if isinstance(error, EnvironmentStop) else "report_lost"
-        event, summary = record.fold(
-            replace(finished, exit_code=ExitCode.ENVIRONMENT, cause=cause, message=str(error))
+        lost = replace(
+            finished,
+            exit_code=ExitCode.ENVIRONMENT,
+            cause=milestones.cause(error),
+            message=str(error),
         )
+        event, summary = record.fold(lost)
     record.tell(event, summary)

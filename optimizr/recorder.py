@@ -53,6 +53,11 @@ class Recorder:
         """Stamp an event, fold it and tell it on."""
         self.tell(*self.fold(body))
 
+    def all(self, bodies: Iterable[Event]) -> None:
+        """Do so with several."""
+        for body in bodies:
+            self(body)
+
     def results(self, results: Iterable[Result | Exception]) -> None:
         """Take what comes out of the pool."""
         settled: list[tuple[Item, Outcome]] = []

@@ -137,6 +137,19 @@ def junk_in_header() -> bytes:
     return bytes(data[:2] + segment + b"\xff\xff\xff" + data[2:])
 
 
+def odd_unit() -> bytes:
+    """Draw a JPEG whose EXIF states its resolution in no unit that there is: libvips warns."""
+    data = photo(WIDTH, HEIGHT, 6, noise=0).jpegsave_buffer(Q=95, keep="none")
+    entries = (
+        struct.pack("<HHII", 0x011A, 5, 1, 50),  # XResolution, at byte 50
+        struct.pack("<HHII", 0x011B, 5, 1, 50),
+        struct.pack("<HHII", 0x0128, 3, 1, 7),  # ResolutionUnit, of which there are 1 to 3
+    )
+    tiff = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries)
+    exif = b"Exif\0\0" + tiff + struct.pack("<III", 0, 72, 1)
+    return bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     **{f"orientation {n}": partial(turned, n) for n in range(1, 9)},
     **{f"png, orientation {n}": partial(turned, n, "pngsave_buffer") for n in (3, 6)},
@@ -190,5 +203,6 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "1x16383": lambda: drawing(1, 16383).pngsave_buffer(),
     "odd sides": lambda: photo(17, 3, noise=0).jpegsave_buffer(Q=95, subsample_mode="off"),
     "junk in the header": junk_in_header,
+    "odd unit": odd_unit,
 }
 """Pictures that browsers show, so all of them convert."""

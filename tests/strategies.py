@@ -13,10 +13,12 @@ from optimizr.events import (
     ImageConverted,
     ImageFailed,
     ImageSkipped,
+    RunCrashed,
     RunFinished,
     RunProgress,
     RunSampled,
     RunStarted,
+    RunWarned,
     milliseconds,
 )
 from optimizr.summary import Summary, reduce
@@ -81,6 +83,14 @@ sampled: st.SearchStrategy[Event] = st.builds(
 progress: st.SearchStrategy[Event] = st.just(
     RunProgress(total_files=0, failed_files=0, input_bytes=0, output_bytes=0)
 )
+warned: st.SearchStrategy[Event] = st.builds(
+    RunWarned,
+    origin=_keys,
+    message=_keys,
+    repeated=st.integers(1, 10**6),
+    traceback=st.none() | _keys,
+)
+crashed: st.SearchStrategy[Event] = st.builds(RunCrashed, message=_keys, traceback=_keys)
 finished: st.SearchStrategy[Event] = st.builds(
     RunFinished,
     exit_code=st.sampled_from([0, 1, 3, 130]),
@@ -102,7 +112,9 @@ started: st.SearchStrategy[Event] = st.builds(
     memory_bytes=_sizes,
     memory_budget_bytes=_sizes,
 )
-bodies = st.lists(st.one_of(converted, failed, skipped, sampled, progress), max_size=30)
+bodies = st.lists(
+    st.one_of(converted, failed, skipped, sampled, progress, warned, crashed), max_size=30
+)
 
 
 def stamp(events: list[Event], run_id: str, gaps: list[int]) -> list[Event]:

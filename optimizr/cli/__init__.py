@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 
 from optimizr._version import __version__
-from optimizr.cli.stdout import complain, write
-from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
+from optimizr.cli.stdout import complain, say, write
+from optimizr.errors import ConfigError, ExitCode, OptimizrError, mistake
 
 COMMANDS = {
     "run": "convert a folder of pictures",
@@ -44,12 +45,16 @@ def main(argv: list[str] | None = None) -> int:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except ConfigError as error:
         return _say(error, ExitCode.USAGE)
-    except EnvironmentStop as error:
+    except OptimizrError as error:
         return _say(error, ExitCode.ENVIRONMENT)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED  # before a run listens to signals, or in another command
     except BrokenPipeError:
         return ExitCode.ENVIRONMENT  # whoever read our output has left
+    except Exception as error:  # noqa: BLE001 - told as what it is, and by the exit code
+        traceback.print_exception(error)
+        say(mistake(error))
+        return ExitCode.ENVIRONMENT
     finally:
         _forget_unwritten_output()
 

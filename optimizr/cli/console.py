@@ -28,8 +28,10 @@ from optimizr.events import (
     ImageConverted,
     ImageFailed,
     ImageSkipped,
+    RunCrashed,
     RunFinished,
     RunSampled,
+    RunWarned,
 )
 from optimizr.units import format_size
 
@@ -99,7 +101,7 @@ class Bar:
 
 
 class Lines:
-    """A line for each failure and for the end of a run; with `verbose` for each picture too."""
+    """A line for each failure and warning, and for a run's end; with `verbose` a line a picture."""
 
     def __init__(self, console: Console, verbose: bool) -> None:
         self._console = console
@@ -117,6 +119,14 @@ class Lines:
             case ImageFailed():
                 trace = f"\n{event.traceback}" if event.traceback else ""
                 return f"failed {event.key}: {event.message} [{event.reason}]{trace}"
+            case RunWarned():
+                times = f" ({event.repeated} times)" if event.repeated > 1 else ""
+                trace = f"\n{event.traceback.rstrip()}" if event.traceback else ""
+                return f"warning: {event.origin}: {event.message}{times}{trace}"
+            case RunCrashed():
+                return f"{event.traceback.rstrip()}\n{event.message}"
+            case RunFinished(cause="internal_error"):
+                return ""  # as `run.crashed` has said
             case RunFinished(message=str(message)):
                 return f"optimizr: {message}"
         return self._verbose_text(event) if self._verbose else ""

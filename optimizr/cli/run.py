@@ -6,12 +6,12 @@ import json
 import os
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TextIO
 
 from optimizr import endpoints, pipeline
+from optimizr.cli.aloud import aloud
 from optimizr.cli.console import Bar, Lines, Terminal
 from optimizr.cli.malloc import settle_malloc
 from optimizr.cli.settings import Command
@@ -24,6 +24,7 @@ from optimizr.events import (
     RunPlanned,
 )
 from optimizr.log import JsonLog, open_log_file
+from optimizr.pipeline import Heard
 from optimizr.plan import plan
 from optimizr.pool import WORKER, Stop
 from optimizr.recorder import Sink
@@ -35,19 +36,33 @@ def main(argv: list[str]) -> int:
     """Convert, and tell of it."""
     settle_malloc()
     settings, flags = command().parse(argv)
-    as_json = _is_json(settings)
-    if flags.dry_run:
-        with stopping("estimating from what was seen so far") as stop:
-            return _print_plan(plan(settings, stop, flags.force), as_json, stop)
-    return _run(settings, flags, as_json)
+    as_json, console = _is_json(settings), Terminal()
+    tell = JsonLog(sys.stdout, settings.log) if as_json else Lines(console, flags.verbose)
+
+    def work(heard: Heard, note: Sink) -> int:
+        if flags.dry_run:
+            with stopping("estimating from what was seen so far") as stop:
+                return _print_plan(plan(settings, stop, flags.force), as_json, stop)
+        return _run(settings, flags.force, as_json, heard, _readers(settings, console, tell, note))
+
+    code = aloud(work, tell, as_json)
+    if any(thread.name.startswith(WORKER) for thread in threading.enumerate()):
+        os._exit(code)  # a picture that was left alone is still inside libvips
+    return code
 
 
-def _run(settings: Settings, flags: Namespace, as_json: bool) -> int:
+def _run(
+    settings: Settings,
+    force: bool,
+    as_json: bool,
+    heard: Heard,
+    reading: AbstractContextManager[list[Sink]],
+) -> int:
     drain = format_seconds(settings.limits.drain.total_seconds())
     with stopping(f"finishing the pictures in flight, for at most {drain}") as stop:
-        with _readers(settings, as_json, flags.verbose) as readers:
+        with reading as readers:
             try:
-                summary = pipeline.run(settings, *readers, stop=stop, force=flags.force)
+                summary = pipeline.run(settings, *readers, stop=stop, force=force, heard=heard)
             except Cancelled:  # while it waited for its turn
                 return ExitCode(128 + (stop.signal or 0))
         if not as_json:
@@ -58,8 +73,6 @@ def _run(settings: Settings, flags: Namespace, as_json: bool) -> int:
         code = ExitCode.ENVIRONMENT  # what was lost is the word of the end itself
     if as_json and stop.error:
         complain(str(stop.error))
-    if any(thread.name.startswith(WORKER) for thread in threading.enumerate()):
-        os._exit(code)  # a picture that was left alone is still inside libvips
     if not summary.total_files and code is ExitCode.DONE:
         complain(f"warning: no pictures found in {settings.input!r}")
     return code
@@ -87,17 +100,12 @@ def _is_json(settings: Settings) -> bool:
 
 
 @contextmanager
-def _readers(settings: Settings, as_json: bool, verbose: bool) -> Iterator[list[Sink]]:
+def _readers(settings: Settings, console: Terminal, tell: Sink, note: Sink) -> Iterator[list[Sink]]:
     """Give who tells people and machines of events, for the length of a `with`."""
     endpoints.open_output(settings)  # a mistake in it is told before a log is begun
     _, counted = endpoints.open_input(settings)
-    console = Terminal()
-    readers: list[Sink] = []
+    readers = [tell, note]
     with ExitStack() as stack:
-        if as_json:
-            readers.append(JsonLog(sys.stdout, settings.log))
-        else:
-            readers.append(Lines(console, verbose))
         if settings.log.file is not None:
             file = open_log_file(settings.log.file)
             stack.callback(_close, file)

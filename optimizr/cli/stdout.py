@@ -22,7 +22,12 @@ def write(text: str) -> None:
 
 
 def complain(text: str) -> None:
+    """Print a sentence to stderr, with the program's name."""
+    say(f"optimizr: {text}")
+
+
+def say(sentence: str) -> None:
     """Print a sentence to stderr; that nobody hears it is no error."""
     with suppress(OSError):
-        sys.stderr.write(f"optimizr: {text}\n")
+        sys.stderr.write(f"{sentence}\n")
         sys.stderr.flush()
