@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optimizr.errors import PictureError
+from optimizr.events import Event
 from optimizr.source import Item
+from optimizr.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Hooks:
     """Tells whether a key that was not foreseen may be written. May raise PictureError."""
     failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
     """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
+    ended: Callable[[Event, Stopwatch], None] = lambda _outcome, _watch: None
+    """Called with a picture's outcome and its times, before anybody else has seen them."""
 
 
 NOBODY = Hooks()

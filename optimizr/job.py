@@ -73,6 +73,11 @@ class Job:
         Raises EnvironmentStop and, after `cancel`, Cancelled: any other error is this picture's.
         """
         watch = Stopwatch()
+        outcome = self._outcome(item, watch)
+        self._hooks.ended(outcome, watch)
+        return outcome
+
+    def _outcome(self, item: Item, watch: Stopwatch) -> Outcome:
         try:
             return self._convert(item, watch)
         except PictureError as error:

@@ -11,6 +11,7 @@ import time
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from optimizr.events import new_run_id
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
@@ -47,6 +48,7 @@ class Live:
 
     def __init__(self, stop: Stop) -> None:
         """Begin with a run that is starting."""
+        self.run_id = new_run_id()
         self.summary = Summary()
         """The newest one."""
         self.moved = time.monotonic()

@@ -56,22 +56,23 @@ def run(
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
     live = Live(stop)
-    with telemetry.watched(settings, live, store, output):
+    with telemetry.watched(settings, live, store, output) as traces:
         limits = Limits.of(settings.pool)
         output.prepare()
         failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
         made_by = f"{convert.encoder()}, libvips {convert.version()}"
         with open_books(output, settings, source, made_by, stop, force) as books:
             resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
-            hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing)
+            hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing, traces.ended)
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
-            record = Recorder((*readers, gallery), stop, books, live)
+            record = Recorder((*readers, gallery), stop, books, live, traces.run)
             work = _Work(settings, source, resume, job, limits, gallery, record, heard, live, stop)
             abandoned = _convert(work)
             live.enter(Phase.FINISHING)
             _settle(books, store, work)
+            traces.finish(milestones.finished(settings, live.summary, stop, abandoned))
             _say_last(record, stop, heard)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
             _finish(record, books, finished, gallery.pairs)

@@ -14,8 +14,8 @@ from optimizr.events import (
     ImageFailed,
     RunFinished,
     RunProgress,
-    new_run_id,
     stamp,
+    trace,
 )
 from optimizr.job import Outcome
 from optimizr.live import Live
@@ -34,9 +34,18 @@ Result = tuple[Item, Outcome] | Skips
 class Recorder:
     """Stamps events, folds them into the summary and tells them on. Main thread only."""
 
-    def __init__(self, sinks: Iterable[Sink], stop: Stop, books: Books, live: Live) -> None:
+    def __init__(
+        self,
+        sinks: Iterable[Sink],
+        stop: Stop,
+        books: Books,
+        live: Live,
+        span: tuple[str, str] | None = None,
+    ) -> None:
+        """`span` is the trace and the span that tell of the run, if it is traced."""
         self._live = live
-        self.run_id = new_run_id()
+        self.run_id = live.run_id
+        self._span = span
         self._stop = stop
         self._books = books
         self._sinks = tuple(sinks)
@@ -50,7 +59,7 @@ class Recorder:
         return self._live.summary
 
     def __call__(self, body: Event) -> None:
-        """Stamp an event, fold it and tell it on."""
+        """Stamp a run's event, fold it and tell it on."""
         self.tell(*self.fold(body))
 
     def all(self, bodies: Iterable[Event]) -> None:
@@ -106,8 +115,10 @@ class Recorder:
             self.tell(event, self.summary)
 
     def fold(self, body: Event) -> tuple[Event, Summary]:
-        """Stamp an event and give it with the summary that includes it; nothing is told yet."""
+        """Stamp a run's event, and give it with the summary that includes it: not told yet."""
         event = self._stamp(body, self._now())
+        if self._span is not None:
+            trace(event, *self._span)
         summary = reduce(self.summary, event)
         if isinstance(event, RunProgress | RunFinished):
             event = replace(event, state=summary.to_state())

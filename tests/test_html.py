@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from functools import reduce as fold
 from html.parser import HTMLParser
@@ -168,3 +169,10 @@ def test_the_command_on_the_page_runs_with_the_same_settings(given: dict[str, An
 def test_credentials_are_not_on_the_page() -> None:
     told = started(telemetry={"pushgateway": "http://user:hunter2@push:9091"})
     assert "hunter2" not in to_html(folded(told, picture("a")))
+
+
+def test_drawing_leaves_nothing_behind_in_pythons_imports() -> None:
+    # pygal's finder would make each later import a warning, which whoever turns these into errors
+    # could not live with.
+    to_html(folded(started(), picture("a")))
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,12 @@ from optimizr.report import series
 from optimizr.report.series import Bar, Point, Span
 from optimizr.summary import Summary
 from optimizr.units import format_seconds, format_size
+
+# pygal leaves a finder for plug-ins that are not used here, of a kind that Python has given up: up
+# to Python 3.11 each later import in the process would warn of it.
+sys.meta_path[:] = [
+    finder for finder in sys.meta_path if type(finder).__module__.partition(".")[0] != "pygal"
+]
 
 _NOT_DRAWN = re.compile(r"<!--.*?-->|<script.*?</script>", re.DOTALL)
 _FAR = 4
