@@ -24,7 +24,7 @@ from optimizr.pool import Pool, Stop
 from optimizr.report.gallery import Kind, Pair
 from optimizr.store import Store
 
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 288, 216
 """Pixels of a part, at most."""
 _PATIENCE_SECONDS = 20.0
 """How long parts that are being cut may take once the run is told to stop."""
