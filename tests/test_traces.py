@@ -175,6 +175,7 @@ def test_a_collector_that_is_not_there_is_a_warning_and_all_pictures_convert(
     assert len(named(done.stdout, "image.converted")) == 3
     warned = named(done.stdout, "run.warned")
     assert any(str(closed_port) in event["message"] for event in warned)
+    assert not any("already" in event["message"] for event in warned)
     assert all(event["run_id"] for event in warned)
     assert events(done.stdout)[-1]["event"] == "run.finished"
     assert events(done.stdout)[-1]["state"]["warnings"] == sum(e["repeated"] for e in warned)
