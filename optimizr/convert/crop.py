@@ -43,4 +43,6 @@ def crop(picture: Probed, options: Options, width: int, height: int, deadline: D
 
 
 def _saved(options: Options) -> Options:
-    return replace(options, quality=_NEAR_LOSSLESS, effort=_EFFORT, preset="default", metadata="none")
+    return replace(
+        options, quality=_NEAR_LOSSLESS, effort=_EFFORT, preset="default", metadata="none"
+    )

@@ -72,9 +72,10 @@ ATTRIBUTES = (
 RUN_ID = "optimizr.run_id"
 
 
+_OF = {span: [own for own in ATTRIBUTES if own.span == span] for span in (RUN, IMAGE)}
+
+
 def attributes(span: str, event: Event) -> dict[str, str | int]:
     """Give what a span carries that tells of the same as an event."""
-    found = (
-        (attribute.name, attribute.of(event)) for attribute in ATTRIBUTES if attribute.span == span
-    )
+    found = ((attribute.name, attribute.of(event)) for attribute in _OF[span])
     return {name: value for name, value in found if isinstance(value, str | int)}

@@ -2,8 +2,8 @@
 
 Spans are made once a picture has come to its end, from the times that were taken anyway, so
 nothing of this is in a picture's way. Sending is a thread's of its own: what a collector does not
-take in time is dropped, and the SDK's log says so. The provider is the run's own; the global one
-belongs to whoever runs this as a library.
+take in time is dropped, and the SDK's log says so. No tracer provider is used or set: the global
+one belongs to whoever runs this as a library.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import threading
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Self
+from typing import Any, Self
 
-from opentelemetry.context import Context
 from opentelemetry.sdk.resources import (
     SERVICE_INSTANCE_ID,
     SERVICE_NAME,
@@ -25,17 +24,18 @@ from opentelemetry.sdk.resources import (
     OTELResourceDetector,
     Resource,
 )
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
-    Span,
+    SpanContext,
     Status,
     StatusCode,
+    TraceFlags,
     format_span_id,
     format_trace_id,
-    set_span_in_context,
 )
 
 from optimizr._version import __version__
@@ -52,6 +52,10 @@ _PATIENCE_SECONDS = 3.0
 """How long the end of a run waits for a collector to take the last spans."""
 _GRACE_SECONDS = 1.0
 """How long an exporter may take to notice that it is to end."""
+
+_IDS = RandomIdGenerator()
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_SCOPE = InstrumentationScope("optimizr", __version__)
 
 _log = logging.getLogger(__name__)
 
@@ -77,20 +81,20 @@ class Traces:
             raise ConfigError(
                 f"telemetry.otlp: expected OTEL_ variables that make an exporter, got: {error}"
             ) from error
-        self._provider = TracerProvider(
-            sampler=ALWAYS_ON, resource=_resource(run_id), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(processor)
-        self._tracer = self._provider.get_tracer("optimizr", __version__)
-        self._run = self._begin(RUN, time.perf_counter(), {})
-        self.run = _ids(self._run)
+        self._processor = processor
+        self._resource = _resource(run_id)
+        self._context = _new_context(_IDS.generate_trace_id())
+        self._start = time.perf_counter()
+        self.run = _ids(self._context)
         """The trace and the span of the run itself."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        if not self._is_closed:
+            self._end_run({}, _error("the run did not come to its end"))
+            self._close()
 
     def ended(self, event: Event, watch: Stopwatch) -> None:
         """Make the trace of a picture that has just come to its end, if its turn is drawn.
@@ -100,36 +104,51 @@ class Traces:
         if random.random() >= self._share:  # noqa: S311 - a sample, not a secret
             return
         end = time.perf_counter()
-        image = self._begin(
-            IMAGE, watch.start, attributes(IMAGE, event), [Link(self._run.get_span_context())]
-        )
-        inside = set_span_in_context(image, Context())
+        context = _new_context(_IDS.generate_trace_id())
         for lap in watch.laps:
-            start, stop = self._ns(lap.start), self._ns(lap.end)
-            self._tracer.start_span(lap.stage, context=inside, start_time=start).end(stop)
-        if isinstance(event, ImageFailed):
-            image.set_status(_error(f"{event.reason}: {event.message}"))
-        image.end(self._ns(end))
-        trace(event, *_ids(image))
+            below = _new_context(context.trace_id)
+            self._send(lap.stage, below, lap.start, lap.end, parent=context)
+        self._send(
+            IMAGE,
+            context,
+            watch.start,
+            end,
+            attributes={RUN_ID: self._run_id, **attributes(IMAGE, event)},
+            links=[Link(self._context)],
+            status=_error(f"{event.reason}: {event.message}")
+            if isinstance(event, ImageFailed)
+            else Status(),
+        )
+        trace(event, *_ids(context))
 
     def finish(self, finished: RunFinished) -> None:
         """End the run's span and send what is left, within a few seconds."""
-        self._run.set_attributes(attributes(RUN, finished))
-        if finished.exit_code in (ExitCode.FAILURES, ExitCode.ENVIRONMENT):
-            self._run.set_status(_error(finished.message or "more pictures failed than allowed"))
+        went_well = finished.exit_code not in (ExitCode.FAILURES, ExitCode.ENVIRONMENT)
+        why = finished.message or "more pictures failed than allowed"
+        self._end_run(attributes(RUN, finished), Status() if went_well else _error(why))
         self._close()
 
-    def _begin(
-        self, name: str, start: float, more: dict[str, str | int], links: Sequence[Link] = ()
-    ) -> Span:
-        """Begin a trace, whatever span its caller may be in."""
-        return self._tracer.start_span(
+    def _end_run(self, more: dict[str, str | int], status: Status) -> None:
+        end = time.perf_counter()
+        told = {RUN_ID: self._run_id, **more}
+        self._send(RUN, self._context, self._start, end, attributes=told, status=status)
+
+    def _send(self, name: str, context: SpanContext, start: float, end: float, **more: Any) -> None:
+        """Hand a span over to be sent.
+
+        It is made as a whole: a tracer's would be begun, changed and ended, each under a lock,
+        which takes thirty times as long.
+        """
+        span = ReadableSpan(
             name,
-            context=Context(),
-            attributes={RUN_ID: self._run_id, **more},
-            links=links,
+            context,
+            resource=self._resource,
+            instrumentation_scope=_SCOPE,
             start_time=self._ns(start),
+            end_time=self._ns(end),
+            **more,
         )
+        self._processor.on_end(span)
 
     def _ns(self, seconds: float) -> int:
         """Turn a time of `time.perf_counter` into nanoseconds since 1970."""
@@ -137,11 +156,8 @@ class Traces:
 
     def _close(self) -> None:
         """Send what is left, for as long as patience lasts. The SDK itself would wait for 30 s."""
-        if self._is_closed:
-            return
         self._is_closed = True
-        self._run.end(self._ns(time.perf_counter()))
-        closing = threading.Thread(target=self._provider.shutdown, name="otlp-end", daemon=True)
+        closing = threading.Thread(target=self._processor.shutdown, name="otlp-end", daemon=True)
         closing.start()
         closing.join(_PATIENCE_SECONDS)
         if closing.is_alive():
@@ -194,8 +210,11 @@ def _resource(run_id: str) -> Resource:
     return Resource.create(ours).merge(OTELResourceDetector().detect())
 
 
-def _ids(span: Span) -> tuple[str, str]:
-    context = span.get_span_context()
+def _new_context(trace_id: int) -> SpanContext:
+    return SpanContext(trace_id, _IDS.generate_span_id(), is_remote=False, trace_flags=_SAMPLED)
+
+
+def _ids(context: SpanContext) -> tuple[str, str]:
     return format_trace_id(context.trace_id), format_span_id(context.span_id)
 
 
