@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from docs import grafana, observability
 from optimizr import errors, events
 from optimizr.cli import USAGE, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
@@ -21,6 +22,12 @@ from optimizr.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parents[1]
 _FLAGS = ["argument", "meaning"]
+_SETTING = ["setting", "short flag", "default", "meaning"]
+_WATCHED = (
+    *("log.format", "log.level", "log.images", "log.file", "monitor.interval"),
+    *("telemetry.http", "telemetry.stall_after", "telemetry.textfile", "telemetry.pushgateway"),
+)
+"""Settings of those who watch runs."""
 _NOTE = "<!-- Made by `python -m docs.generate`; do not edit. -->\n"
 
 
@@ -44,7 +51,8 @@ def render() -> dict[str, str]:
         "docs/settings.md": _settings(),
         "docs/summary.md": _summary(),
         "docs/events.md": _events(),
-        "docs/metrics.md": _metrics(),
+        "docs/observability.md": _observability(),
+        "config/grafana/optimizr.json": grafana.to_text(),
     }
 
 
@@ -84,8 +92,11 @@ def _settings() -> str:
         "Sizes read as `512MB` (10^6), `512MiB` or `512Mi` (2^20); durations as `30s`, `5m`, "
         "`1h30m`. `config/schema.json` is the JSON Schema, for editors.\n"
     )
-    head = ["setting", "short flag", "default", "meaning"]
-    return _table(f"{_NOTE}\n# Settings\n\n{intro}", head, rows)
+    return _table(f"{_NOTE}\n# Settings\n\n{intro}", _SETTING, rows)
+
+
+def _some_settings(*names: str) -> str:
+    return _table("", _SETTING, [_setting(name) for name in names])
 
 
 def _setting(name: str) -> str:
@@ -135,27 +146,36 @@ def _events() -> str:
     return "\n".join(page)
 
 
+def _observability() -> str:
+    return f"{_NOTE}\n" + observability.page(
+        settings=_some_settings(*_WATCHED),
+        metrics=_metrics(),
+        traces=_traces(),
+        events=_event_names(),
+    )
+
+
 def _metrics() -> str:
     rows = [
         f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{name}`' for name in metric.labels)} "
         f"| {metric.help} |"
         for metric in METRICS
     ]
-    intro = (
-        "With `telemetry.http` a run serves\n\n"
-        "- `/metrics`, these, as Prometheus' text or OpenMetrics;\n"
-        "- `/health`, 200 while the run moves, waits for its source, or begins or ends; 503 if "
-        "for `telemetry.stall_after` no picture came to an end though some are in work;\n"
-        "- `/ready`, 200 while it works and reaches its input and its output, else 503.\n\n"
-        "Both say why, as one JSON object. For runs shorter than a scrape, `telemetry.textfile` "
-        "and `telemetry.pushgateway` take the metrics at the end, of an interrupted run too; what "
-        "cannot be left there is a warning. At the gateway they stand in place of the run before, "
-        "under the job `optimizr`, with `instance`, the host, and `shard`, where there is one.\n\n"
-        "What is left to do is `optimizr_source_images - sum(optimizr_images_total)`. Counters "
-        "are those of one run and never go down in it.\n"
-    )
-    head = ["metric", "type", "labels", "meaning"]
-    return _table(f"{_NOTE}\n# Metrics\n\n{intro}", head, rows)
+    return _table("", ["metric", "type", "labels", "meaning"], rows)
+
+
+def _traces() -> str:
+    """Tell what traces there are."""
+    return _some_settings("telemetry.otlp", "telemetry.trace_sample")
+
+
+def _event_names() -> str:
+    rows = [
+        f"| [`{name}`](events.md#{name.replace('.', '')}) | `{cls.level}` "
+        f"| {_one_line(inspect.getdoc(cls))} |"
+        for name, cls in events.EVENTS.items()
+    ]
+    return _table("", ["event", "level", "meaning"], rows)
 
 
 def _type_name(annotation: str) -> str:

@@ -1,7 +1,7 @@
 """The metrics, as a table: names and base units by Prometheus' conventions.
 
-Each is drawn when somebody asks, so that events cost nothing. docs/metrics.md is made from this
-table.
+Each is drawn when somebody asks, so that events cost nothing. docs/observability.md has this table,
+and the dashboard in config/grafana draws what it names.
 """
 
 from __future__ import annotations
