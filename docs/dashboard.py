@@ -129,7 +129,7 @@ ROWS = (
                 (_rate("optimizr_output_bytes_total"), "out"),
             ),
             lines(
-                "Backlog",
+                "Backlog over time",
                 "short",
                 "Pictures that the source has, less those that came to an end.",
                 (_BACKLOG, "backlog"),

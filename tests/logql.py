@@ -112,7 +112,7 @@ class _Reader:
 
     def take(self, *wanted: str) -> str:
         token = self.peek()
-        if wanted and token not in wanted:
+        if token not in (wanted or self._tokens[:-1]):
             raise ValueError(f"expected one of {wanted}, got {token!r}")
         self._at += 1
         return token
