@@ -18,7 +18,9 @@ from optimizr.events import (
 from optimizr.records import to_record
 
 _RUN_ID = "20260302T040005Z-5f0c1e"
-_START = datetime(2026, 3, 2, 4, 0, 5, 120_000, tzinfo=UTC)
+_THEN = datetime(2026, 3, 2, 4, 51, 40, 120_000, tzinfo=UTC)
+_SEQ = 48_423
+"""Of the first event shown."""
 
 _EVENTS: tuple[Event, ...] = (
     RunSampled(
@@ -80,7 +82,7 @@ _EVENTS: tuple[Event, ...] = (
 def examples() -> dict[str, str]:
     """Give a line of each event that the pages show, by its name."""
     stamped = [
-        stamp(event, _RUN_ID, seq, _START + timedelta(seconds=seq))
-        for seq, event in enumerate(_EVENTS, start=2)
+        stamp(event, _RUN_ID, _SEQ + place, _THEN + timedelta(seconds=place))
+        for place, event in enumerate(_EVENTS)
     ]
     return {event.name: json.dumps(to_record(event), ensure_ascii=False) for event in stamped}
