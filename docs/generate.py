@@ -17,8 +17,11 @@ from optimizr import errors, events
 from optimizr.cli import USAGE, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
+from optimizr.events import image
+from optimizr.events import run as run_events
 from optimizr.report.figures import FIGURES
 from optimizr.telemetry.metrics import METRICS
+from optimizr.telemetry.spans import ATTRIBUTES, IMAGE, RUN, RUN_ID, SPANS
 
 ROOT = Path(__file__).parents[1]
 _FLAGS = ["argument", "meaning"]
@@ -126,7 +129,7 @@ def _summary() -> str:
 
 
 def _events() -> str:
-    documented = _docs(events)
+    documented = _docs(image) | _docs(run_events)
     page = [
         f"{_NOTE}\n# Events\n",
         _ENVELOPE,
@@ -165,8 +168,23 @@ def _metrics() -> str:
 
 
 def _traces() -> str:
-    """Tell what traces there are."""
-    return _some_settings("telemetry.otlp", "telemetry.trace_sample")
+    """Tell what traces there are, of which spans, and what these carry."""
+    spans = [
+        f"| `{span.name}` | {f'`{span.parent}`' if span.parent else ''} | {span.meaning} |"
+        for span in SPANS
+    ]
+    carried = [
+        f"| `{attribute.name}` | `{attribute.span}` | {attribute.meaning} |"
+        for attribute in ATTRIBUTES
+    ]
+    carried.append(f"| `{RUN_ID}` | `{RUN}`, `{IMAGE}` | As in the events. |")
+    return "\n".join(
+        (
+            _some_settings("telemetry.otlp", "telemetry.trace_sample"),
+            _table("", ["span", "below", "meaning"], spans),
+            _table("", ["attribute", "of", "meaning"], carried),
+        )
+    )
 
 
 def _event_names() -> str:

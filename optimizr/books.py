@@ -74,7 +74,7 @@ class Books:
         self._lock.check()  # else it is another run's to write
         self._output.put(_named(SUMMARY_NAME, self._settings), report.to_json(summary).encode())
         if self._settings.report.html:
-            from optimizr.report.html import to_html  # what it draws with is not for every run
+            from optimizr.report.html import to_html  # it is there: see `report.prepare_page`
 
             page = to_html(summary, gallery=gallery)
             self._output.put(_named(REPORT_NAME, self._settings), page.encode())

@@ -8,10 +8,9 @@ environment, then flags.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -30,55 +29,27 @@ from pydantic_settings import (
 
 from optimizr.redaction import redact
 from optimizr.units import Duration, MaxFailed, Size
+from optimizr.values import (
+    Address,
+    Auto,
+    Color,
+    Format,
+    Fsync,
+    IfLarger,
+    LogFormat,
+    LogImages,
+    LogLevel,
+    Metadata,
+    Mode,
+    Naming,
+    Overwrite,
+    Path,
+    Preset,
+    Url,
+)
 
 ENV_PREFIX = "OPTIMIZR_"
 ENV_DELIMITER = "__"
-
-Auto = Literal["auto"]
-
-
-Naming = Literal["replace", "append"]
-"""What becomes of a picture's extension."""
-LogFormat = Literal["auto", "json", "console"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogImages = Literal["all", "failed", "none"]
-"""Which pictures that went well get a line of their own in the log."""
-
-
-Mode = Literal["lossy", "lossless", "near_lossless", "auto"]
-Preset = Literal["default", "picture", "photo", "drawing", "icon", "text"]
-Color = Literal["srgb", "keep"]
-Metadata = Literal["none", "keep"]
-Format = Literal["jpeg", "png", "gif", "webp", "tiff", "heif", "avif"]
-IfLarger = Literal["keep", "skip", "copy"]
-Overwrite = Literal["changed", "never", "always"]
-Fsync = Literal["file", "batch", "none"]
-
-
-def _check_path(value: str) -> str:
-    if not value or "\0" in value:
-        raise ValueError("a path")
-    return value
-
-
-Path = Annotated[str, AfterValidator(_check_path)]
-
-
-def _check_address(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise ValueError("HOST:PORT with a port from 1 to 65535, such as 0.0.0.0:9464")
-    return value
-
-
-def _check_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("a URL such as http://pushgateway:9091")
-    return value
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
-Url = Annotated[str, AfterValidator(_check_url)]
 
 
 class Section(BaseModel):
@@ -262,15 +233,14 @@ class TelemetrySettings(Section):
     http: Address | None = None
     """Where `/metrics`, `/health` and `/ready` are served, such as `0.0.0.0:9464`."""
     stall_after: Duration = Field(default=timedelta(minutes=10), gt=timedelta())
-    """How long no picture may come to an end, though some are being worked on, until `/health` says
-    that the run stalls; more than `limits.timeout`."""
+    """How long nothing may come to an end, though pictures are in work, until `/health` says that
+    the run stalls; more than `limits.timeout`."""
     textfile: Path | None = None
     """A file that the metrics are written to at the end, for node_exporter's textfile collector."""
     pushgateway: Url | None = None
     """A Prometheus Pushgateway that the metrics are sent to at the end."""
     otlp: bool = False
-    """Whether a trace of each picture is sent by OTLP, to where the standard `OTEL_` variables say
-    (extra `otel`)."""
+    """Whether traces are sent by OTLP, as the standard `OTEL_` variables say (extra `otel`)."""
     trace_sample: float = Field(default=1.0, ge=0, le=1)
     """Which share of the pictures is traced, from 0 to 1."""
 

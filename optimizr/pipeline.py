@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from optimizr import convert, endpoints, milestones, telemetry
+from optimizr import convert, endpoints, milestones, report, telemetry
 from optimizr.books import Books, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
@@ -55,6 +55,8 @@ def run(
     convert.start(settings.picture.formats)
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
+    if settings.report.html:
+        report.prepare_page()
     live = Live(stop)
     with telemetry.watched(settings, live, store, output) as traces:
         limits = Limits.of(settings.pool)

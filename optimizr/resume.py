@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from optimizr.config import Overwrite
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.events import ImageSkipped
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import Known, Ledger
 from optimizr.source import Item
 from optimizr.store import Writer
+from optimizr.values import Overwrite
 
 Skips = list[ImageSkipped]
 """Word of items that need no worker."""

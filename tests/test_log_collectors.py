@@ -19,8 +19,8 @@ from docs.generate import ROOT
 from docs.queries import LABELS
 from optimizr.events import Event
 from tests import alloy
-from tests.log_collectors import Stage, collect, relabel
 from tests.conftest import COMMAND, clean_environment
+from tests.log_collectors import Stage, collect, relabel
 from tests.make_pictures import HOME
 
 ALLOY = ROOT / "config/loki/alloy.alloy"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizr.config import Format, Naming
 from optimizr.convert.formats import FORMATS
 from optimizr.source.names import EXTENSIONS, OutputNames, extensions, is_picture
+from optimizr.values import Format, Naming
 
 # Few letters, so that names clash in every way that they can.
 NAMES = st.lists(

@@ -11,3 +11,13 @@ from optimizr.summary import Summary
 def to_json(summary: Summary) -> str:
     """Write the figures as `summary.json` has them."""
     return json.dumps(figures(summary), indent=2, ensure_ascii=False) + "\n"
+
+
+def prepare_page() -> None:
+    """Load what draws `report.html`, before memory is shared out.
+
+    Not at a run's end: the program may have been replaced by another version, or be out of reach.
+    """
+    from optimizr.report.html import prepare  # what it draws with is not for every run
+
+    prepare()

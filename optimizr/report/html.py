@@ -73,6 +73,14 @@ def to_html(summary: Summary, pods: Sequence[Summary] = (), gallery: Sequence[Pa
     )
 
 
+def prepare() -> None:
+    """Read and compile all that a page is made of, so that its writing depends on no file."""
+    _environment().get_template("page.html")
+    for name in ("style.css", "script.js"):
+        _part(name)
+
+
+@cache
 def _part(name: str) -> str:
     return (files(__package__) / "page" / name).read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Container, Iterable
 
-from optimizr.config import Naming
+from optimizr.values import Naming
 
 EXTENSIONS = {
     "jpeg": (b".jpg", b".jpeg", b".jpe", b".jfif"),

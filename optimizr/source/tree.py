@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from optimizr.config import Naming
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.source.names import OutputNames, extensions, is_picture
 from optimizr.source.shard import WHOLE, Shard
 from optimizr.store import Folder, Store
+from optimizr.values import Naming
 
 
 class Tree:

@@ -1,57 +1,11 @@
-"""What happened, as frozen records: the one truth of a run.
-
-Log, progress bar, metrics, `failed.jsonl` and the summary are all drawn from these, so they
-cannot disagree. Workers make the records; the main thread alone stamps them with `run_id`, a
-rising `seq` and the time, so nothing downstream needs a lock.
-
-Each field has its unit in its name. Durations are milliseconds with three decimals, so that they
-are whole microseconds and sums of them are exact.
-"""
+"""What becomes of the run itself."""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-SCHEMA = 1
-"""Version of the records; raised when a field changes its meaning or goes."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What all events share: whose it is, its place in the run's order, and when it happened."""
-
-    name: ClassVar[str]
-    level: ClassVar[str] = "info"
-
-    run_id: str = ""
-    seq: int = 0
-    timestamp: datetime = _EPOCH
-    trace_id: str | None = None
-    """Of the OpenTelemetry trace that tells of the same; null without `telemetry.otlp`."""
-    span_id: str | None = None
-    """Of the span in it."""
-
-
-def trace(event: Event, trace_id: str, span_id: str) -> None:
-    """Name the span that tells of the same. In place, as `stamp`."""
-    object.__setattr__(event, "trace_id", trace_id)
-    object.__setattr__(event, "span_id", span_id)
-
-
-def stamp(event: Event, run_id: str, seq: int, timestamp: datetime) -> Event:
-    """Give an event its place in a run, before anybody but its maker has seen it.
-
-    In place: `dataclasses.replace` takes longer than all else that is done to fold an event.
-    """
-    object.__setattr__(event, "run_id", run_id)
-    object.__setattr__(event, "seq", seq)
-    object.__setattr__(event, "timestamp", timestamp)
-    return event
+from optimizr.events.base import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,90 +38,6 @@ class RunStarted(Event):
     """Ceiling of the whole process."""
     memory_budget_bytes: int
     """What pictures may take of it: the ceiling less the RSS after start-up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConverted(Event):
-    """One picture has its WebP."""
-
-    name: ClassVar[str] = "image.converted"
-
-    key: str
-    """The picture's key in the input, as text (see `optimizr.keys`)."""
-    output: str
-    """The WebP's key in the output."""
-    format: str
-    """What the picture was, by content: `jpeg`, `png`."""
-    width: int
-    """Pixels of the original, as stored: not turned, not resized."""
-    height: int
-    """Of one frame."""
-    mode: str
-    """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
-    animation_dropped: bool | None = None
-    """True for an animated PNG, of which the default image was converted."""
-    low_memory: bool | None = None
-    """True where libwebp had to do with less memory, which takes up to twice the CPU time."""
-    input_bytes: int
-    """Of the original's file."""
-    output_bytes: int
-    """Of the WebP."""
-    fetch_ms: float
-    """Reading."""
-    convert_ms: float
-    """Reading the header, decoding and encoding."""
-    store_ms: float
-    """Writing, syncing and renaming."""
-    duration_ms: float
-    """Fetch, convert and store together; waiting for memory or a CPU slot is not counted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSkipped(Event):
-    """One picture was left as it is, on purpose."""
-
-    name: ClassVar[str] = "image.skipped"
-
-    key: str
-    """The picture's key in the input."""
-    reason: str
-    """A stable code: `up_to_date`, `output_exists`, `larger_skipped`, `larger_copied`,
-    `webp_copied`."""
-    input_bytes: int
-    """Of the original's file."""
-    output: str | None = None
-    """The key in the output of what stands for it: its WebP, or a copy of the original."""
-    output_bytes: int = 0
-    """Of the WebP that is up to date; 0 with other reasons."""
-    webp_bytes: int | None = None
-    """Of the WebP that was made and not kept, since it is not smaller."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFailed(Event):
-    """One picture could not be done; the others go on."""
-
-    name: ClassVar[str] = "image.failed"
-    level: ClassVar[str] = "error"
-
-    key: str
-    """The picture's key in the input; of a folder that cannot be listed, the folder's."""
-    source: str
-    """The picture's full path."""
-    reason: str
-    """A stable code, see `optimizr.errors.Reason`."""
-    message: str
-    """What was expected, what came, and what to do where that is known."""
-    stage: str
-    """Where it failed: `list`, `fetch`, `probe`, `reserve`, `convert`, `store`."""
-    input_bytes: int
-    """Of the file as listed; 0 where that is not known."""
-    duration_ms: float
-    """Spent on it until it failed, without waiting."""
-    attempts: int = 1
-    """How many runs have tried this version of it, this one counted."""
-    traceback: str | None = None
-    """Only with `internal_error`, which is a mistake in optimizr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,35 +170,3 @@ class RunPlanned(Event):
     """Of the whole run, by the sample's time a byte."""
     interrupted: bool
     """Stopped before all pictures were counted."""
-
-
-EVENTS: dict[str, type[Event]] = {
-    cls.name: cls
-    for cls in (
-        RunStarted,
-        ImageConverted,
-        ImageSkipped,
-        ImageFailed,
-        RunSampled,
-        RunProgress,
-        RunFinished,
-        RunWarned,
-        RunCrashed,
-        RunPlanned,
-    )
-}
-
-
-def new_run_id() -> str:
-    """Name a run by its start in UTC, and six hex digits in case two start together."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-
-
-def milliseconds(seconds: float) -> float:
-    """Round to whole microseconds, in milliseconds."""
-    return round(seconds * 1000, 3)
-
-
-def microseconds(ms: float) -> int:
-    """Give back the whole microseconds of what `milliseconds` made."""
-    return round(ms * 1000)

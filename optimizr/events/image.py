@@ -1,0 +1,92 @@
+"""What became of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from optimizr.events.base import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConverted(Event):
+    """One picture has its WebP."""
+
+    name: ClassVar[str] = "image.converted"
+
+    key: str
+    """The picture's key in the input, as text (see `optimizr.keys`)."""
+    output: str
+    """The WebP's key in the output."""
+    format: str
+    """What the picture was, by content: `jpeg`, `png`."""
+    width: int
+    """Pixels of the original, as stored: not turned, not resized."""
+    height: int
+    """Of one frame."""
+    mode: str
+    """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
+    animation_dropped: bool | None = None
+    """True for an animated PNG, of which the default image was converted."""
+    low_memory: bool | None = None
+    """True where libwebp had to do with less memory, which takes up to twice the CPU time."""
+    input_bytes: int
+    """Of the original's file."""
+    output_bytes: int
+    """Of the WebP."""
+    fetch_ms: float
+    """Reading."""
+    convert_ms: float
+    """Reading the header, decoding and encoding."""
+    store_ms: float
+    """Writing, syncing and renaming."""
+    duration_ms: float
+    """Fetch, convert and store together; waiting for memory or a CPU slot is not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSkipped(Event):
+    """One picture was left as it is, on purpose."""
+
+    name: ClassVar[str] = "image.skipped"
+
+    key: str
+    """The picture's key in the input."""
+    reason: str
+    """A stable code: `up_to_date`, `output_exists`, `larger_skipped`, `larger_copied`,
+    `webp_copied`."""
+    input_bytes: int
+    """Of the original's file."""
+    output: str | None = None
+    """The key in the output of what stands for it: its WebP, or a copy of the original."""
+    output_bytes: int = 0
+    """Of the WebP that is up to date; 0 with other reasons."""
+    webp_bytes: int | None = None
+    """Of the WebP that was made and not kept, since it is not smaller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailed(Event):
+    """One picture could not be done; the others go on."""
+
+    name: ClassVar[str] = "image.failed"
+    level: ClassVar[str] = "error"
+
+    key: str
+    """The picture's key in the input; of a folder that cannot be listed, the folder's."""
+    source: str
+    """The picture's full path."""
+    reason: str
+    """A stable code, see `optimizr.errors.Reason`."""
+    message: str
+    """What was expected, what came, and what to do where that is known."""
+    stage: str
+    """Where it failed: `list`, `fetch`, `probe`, `reserve`, `convert`, `store`."""
+    input_bytes: int
+    """Of the file as listed; 0 where that is not known."""
+    duration_ms: float
+    """Spent on it until it failed, without waiting."""
+    attempts: int = 1
+    """How many runs have tried this version of it, this one counted."""
+    traceback: str | None = None
+    """Only with `internal_error`, which is a mistake in optimizr."""

@@ -1,0 +1,51 @@
+"""The kinds of values that settings take, beside numbers, sizes and durations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+Auto = Literal["auto"]
+Naming = Literal["replace", "append"]
+"""What becomes of a picture's extension."""
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogImages = Literal["all", "failed", "none"]
+"""Which pictures that went well get a line of their own in the log."""
+
+
+Mode = Literal["lossy", "lossless", "near_lossless", "auto"]
+Preset = Literal["default", "picture", "photo", "drawing", "icon", "text"]
+Color = Literal["srgb", "keep"]
+Metadata = Literal["none", "keep"]
+Format = Literal["jpeg", "png", "gif", "webp", "tiff", "heif", "avif"]
+IfLarger = Literal["keep", "skip", "copy"]
+Overwrite = Literal["changed", "never", "always"]
+Fsync = Literal["file", "batch", "none"]
+
+
+def _check_path(value: str) -> str:
+    if not value or "\0" in value:
+        raise ValueError("a path")
+    return value
+
+
+Path = Annotated[str, AfterValidator(_check_path)]
+
+
+def _check_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("HOST:PORT with a port from 1 to 65535, such as 0.0.0.0:9464")
+    return value
+
+
+def _check_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("a URL such as http://pushgateway:9091")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+Url = Annotated[str, AfterValidator(_check_url)]
