@@ -90,8 +90,8 @@ def test_an_output_that_turns_read_only_stops_the_run_with_exit_3(
     optimizr: Program, tmp_path: Path, small_disk: Path
 ) -> None:
     fill(tmp_path / "in", 3)
-    run = ("run", "--input", tmp_path / "in", "--output", small_disk / "out")
-    run = (*run, "--report.gallery", "0")  # which is larger than the disk
+    no_gallery = ("--report.gallery", "0")  # it is larger than the disk
+    run = ("run", "--input", tmp_path / "in", "--output", small_disk / "out", *no_gallery)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     done = optimizr(*run)
     assert done.returncode == 3
