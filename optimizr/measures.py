@@ -21,6 +21,10 @@ from optimizr.events import (
 from optimizr.merges import Entry, Example, Totals
 from optimizr.timeslots import Activity, Snapshot, Snapshots, Timeline
 
+_MOST_TEXT = 400
+"""Characters: with 40 pictures and three examples of each reason in it, the state stays below the
+256 KB that Loki takes in a line."""
+
 Measured = dict[str, Any]
 """Of some metrics of the summary, by their names."""
 
@@ -42,6 +46,11 @@ class Run(NamedTuple):
 def saved_percent(input_bytes: int, output_bytes: int) -> int:
     """Give what is saved of the input, in whole percent from -100 (twice as large, or more) up."""
     return max(-100, (input_bytes - output_bytes) * 100 // input_bytes) if input_bytes else 0
+
+
+def _cut(text: str) -> str:
+    """Keep a key or a message short enough for a list that each `run.progress` carries."""
+    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}\u2026"
 
 
 def size_class(count: int) -> int:
@@ -80,7 +89,7 @@ def _(event: RunStarted) -> Measured:
 def _(event: ImageConverted) -> Measured:
     duration = microseconds(event.duration_ms)
     before, after = event.input_bytes, event.output_bytes
-    entry = Entry(-abs(before - after), event.key, event.format, before, after)
+    entry = Entry(-abs(before - after), _cut(event.key), event.format, before, after)
     second = epoch_us(event.timestamp) // 1_000_000
     return {
         "converted_files": 1,
@@ -115,7 +124,7 @@ def _(event: ImageSkipped) -> Measured:
         measured["up_to_date_output_bytes"] = event.output_bytes
     if event.webp_bytes is not None:
         before, after = event.input_bytes, event.webp_bytes
-        measured["did_not_pay"] = (Entry(before - after, event.key, "", before, after),)
+        measured["did_not_pay"] = (Entry(before - after, _cut(event.key), "", before, after),)
     return measured
 
 
@@ -124,7 +133,7 @@ def _(event: ImageFailed) -> Measured:
     return {
         "failed_files": 1,
         "failures_by_reason": {event.reason: 1},
-        "failure_examples": {event.reason: (Example(event.key, event.message),)},
+        "failure_examples": {event.reason: (Example(_cut(event.key), _cut(event.message)),)},
     }
 
 

@@ -112,6 +112,7 @@ started: st.SearchStrategy[Event] = st.builds(
     memory_bytes=_sizes,
     memory_budget_bytes=_sizes,
 )
+SAMPLED_FIELDS = (*_byte_fields, *_time_fields, "gc_runs", "ignored_files", "in_flight", "workers")
 bodies = st.lists(
     st.one_of(converted, failed, skipped, sampled, progress, warned, crashed), max_size=30
 )

@@ -14,6 +14,7 @@ import pytest
 from docs.generate import ROOT, render
 from tests.conftest import clean_environment
 from tests.make_pictures import make
+from tests.watching import free_port
 
 
 @pytest.mark.parametrize("path", render())
@@ -55,6 +56,7 @@ def test_every_optimizr_command_of_the_readme_runs(tmp_path: Path) -> None:
         if "optimizr " not in command:
             continue
         own = command[command.index("optimizr ") :].replace(" /tmp/", f" {tmp_path}/")
+        own = own.replace(":9464", f":{free_port()}")
         own = own.replace("optimizr ", f"{program} ", 1)
         done = subprocess.run(
             own,

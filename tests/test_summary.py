@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from functools import reduce as fold
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimizr.errors import Reason
 from optimizr.events import (
     Event,
+    ImageConverted,
+    ImageFailed,
+    RunSampled,
 )
 from optimizr.report.figures import figures
 from optimizr.summary import Summary, merge, reduce
 from optimizr.timeslots import MAX_SLOTS, Snapshot, Snapshots
-from tests.strategies import runs
+from tests.strategies import SAMPLED_FIELDS, START, runs
 
 EMPTY = Summary()
 
@@ -99,10 +106,24 @@ def test_thinning_does_not_depend_on_the_order(points: dict[int, int], random: s
     assert fold(merge, shuffled, EMPTY) == fold(merge, forward, EMPTY)
 
 
-def test_the_state_stays_small_however_long_the_run() -> None:
+def test_the_state_stays_small_however_long_the_run_and_its_names() -> None:
     summary = EMPTY
-    for second in range(0, 10**6, 997):
-        summary = merge(summary, seen(second, rss=10**9))
-    every_bucket = Summary(durations=dict.fromkeys(range(1400), 10**6))
-    state = json.dumps(merge(summary, every_bucket).to_state())
-    assert len(state) < 64_000  # Loki takes lines of up to 256 kB
+    for number in range(1500):
+        moment = START + timedelta(minutes=10 * number)
+        key = f"{number % 60:04}".ljust(4000, "\u00e4")
+        body: dict[str, Any] = {"key": key, "input_bytes": 10**6 + number}
+        done = ImageConverted(
+            **body, output=key, format="jpeg", width=1, height=1, mode="lossy", fetch_ms=1,
+            output_bytes=10**6 + number + (-1) ** number * number * 400, convert_ms=1, store_ms=1,
+            duration_ms=1.03**number,
+        )  # fmt: skip
+        reason = sorted(Reason)[number % len(Reason)]
+        failure = ImageFailed(
+            **body, source=key, reason=reason, message=key, stage="fetch", duration_ms=1
+        )
+        fields: dict[str, Any] = dict.fromkeys(SAMPLED_FIELDS, number)
+        sample = RunSampled(**fields)
+        for event in (done, failure, sample):
+            summary = reduce(summary, replace(event, timestamp=moment, run_id="a" * 23))
+    state = json.dumps(summary.to_state(), ensure_ascii=False).encode()
+    assert 100_000 < len(state) < 200_000  # Loki takes lines of up to 256 kB
