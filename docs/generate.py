@@ -37,7 +37,8 @@ _NOTE = "<!-- Made by `python -m docs.generate`; do not edit. -->\n"
 _ENVELOPE = (
     "One JSON object a line, on stdout where that is no terminal and in `log.file`. Each has "
     "`timestamp` (RFC 3339, UTC), `level`, `event`, `run_id`, `seq` (rising from 1) and "
-    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. `log.level` and "
+    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. With `telemetry.otlp` it names its trace too, as "
+    "`trace_id` and `span_id`. `log.level` and "
     "`log.images` thin these lines; `optimizr report` needs `run.finished` or the last "
     "`run.progress` among them, which are of level `info`.\n\n"
     "`failed.jsonl` has a line for each `image.failed`, with `key`, `source`, `reason`, `message`, "
@@ -137,9 +138,8 @@ def _events() -> str:
     for name, cls in events.EVENTS.items():
         fields = documented[cls.__name__]
         rows = [
-            f"| `{field}` | {_type_name(kind)} | {fields[field]} |"
-            for field, kind in cls.__annotations__.items()
-            if field not in ("name", "level")
+            f"| `{field}` | {_type_name(cls.__annotations__[field])} | {fields[field]} |"
+            for field in _fields(cls)
         ]
         title = f"## {name}\n\n{inspect.getdoc(cls)} Level `{cls.level}`.\n"
         page.append(_table(title, ["field", "type", "meaning"], rows))
@@ -190,10 +190,14 @@ def _traces() -> str:
 def _event_names() -> str:
     rows = [
         f"| [`{name}`](events.md#{name.replace('.', '')}) | `{cls.level}` "
-        f"| {_one_line(inspect.getdoc(cls))} |"
+        f"| {_one_line(inspect.getdoc(cls))} | {', '.join(f'`{field}`' for field in _fields(cls))} |"
         for name, cls in events.EVENTS.items()
     ]
-    return _table("", ["event", "level", "meaning"], rows)
+    return _table("", ["event", "level", "meaning", "fields"], rows)
+
+
+def _fields(event: type[events.Event]) -> list[str]:
+    return [field for field in event.__annotations__ if field not in ("name", "level")]
 
 
 def _type_name(annotation: str) -> str:
