@@ -37,8 +37,8 @@ _NOTE = "<!-- Made by `python -m docs.generate`; do not edit. -->\n"
 _ENVELOPE = (
     "One JSON object a line, on stdout where that is no terminal and in `log.file`. Each has "
     "`timestamp` (RFC 3339, UTC), `level`, `event`, `run_id`, `seq` (rising from 1) and "
-    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. With `telemetry.otlp` it names its trace too, as "
-    "`trace_id` and `span_id`. `log.level` and "
+    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. With "
+    "`telemetry.otlp` it names its trace too, as `trace_id` and `span_id`. `log.level` and "
     "`log.images` thin these lines; `optimizr report` needs `run.finished` or the last "
     "`run.progress` among them, which are of level `info`.\n\n"
     "`failed.jsonl` has a line for each `image.failed`, with `key`, `source`, `reason`, `message`, "
@@ -190,7 +190,8 @@ def _traces() -> str:
 def _event_names() -> str:
     rows = [
         f"| [`{name}`](events.md#{name.replace('.', '')}) | `{cls.level}` "
-        f"| {_one_line(inspect.getdoc(cls))} | {', '.join(f'`{field}`' for field in _fields(cls))} |"
+        f"| {_one_line(inspect.getdoc(cls))} "
+        f"| {', '.join(f'`{field}`' for field in _fields(cls))} |"
         for name, cls in events.EVENTS.items()
     ]
     return _table("", ["event", "level", "meaning", "fields"], rows)
