@@ -23,7 +23,7 @@ from tests.collectors import Got, by_grpc, by_http, spans
 from tests.conftest import Program, clean_environment, events, fill, named
 
 COLLECTORS = {"grpc": by_grpc, "http/protobuf": by_http}
-STAGES = ["fetch", "probe", "convert", "store"]
+STAGES = ["fetch", "convert", "store"]
 
 
 def sent_to(port: int, protocol: str = "http/protobuf") -> dict[str, str]:
@@ -93,7 +93,7 @@ def _is_told_by(event: dict[str, Any], image: Got, came: list[Got], run: Got) ->
     laps = children(image, came)
     if outcome == "failed":
         assert image.error == f"{event['reason']}: {event['message']}"
-        assert [lap.name for lap in laps] == ["fetch", "probe"]
+        assert [lap.name for lap in laps] == ["fetch"]
     else:
         assert image.error is None
         assert [lap.name for lap in laps] == STAGES

@@ -39,7 +39,6 @@ SPANS = (
         "included; linked to `run`; its `image.*` event names it. Status error where it failed.",
     ),
     Span(Stage.FETCH, IMAGE, "Reading the original."),
-    Span(Stage.PROBE, IMAGE, "Reading its header."),
     Span(Stage.CONVERT, IMAGE, "Decoding and encoding."),
     Span(Stage.STORE, IMAGE, "Writing, syncing and renaming the WebP."),
 )
@@ -70,6 +69,7 @@ ATTRIBUTES = (
 """Beside these, `run` and `image` carry `RUN_ID`."""
 
 RUN_ID = "optimizr.run_id"
+STAGES = frozenset(span.name for span in SPANS if span.parent == IMAGE)
 
 
 _OF = {span: [own for own in ATTRIBUTES if own.span == span] for span in (RUN, IMAGE)}

@@ -42,7 +42,7 @@ from optimizr._version import __version__
 from optimizr.errors import ConfigError, ExitCode
 from optimizr.events import Event, ImageFailed, RunFinished, trace
 from optimizr.stopwatch import Stopwatch
-from optimizr.telemetry.spans import IMAGE, RUN, RUN_ID, attributes
+from optimizr.telemetry.spans import IMAGE, RUN, RUN_ID, STAGES, attributes
 
 _PROTOCOLS = {"grpc": "grpc", "http/protobuf": "http"}
 """The values of OTEL_EXPORTER_OTLP_PROTOCOL, and which exporter serves each."""
@@ -106,8 +106,9 @@ class Traces:
         end = time.perf_counter()
         context = _new_context(_IDS.generate_trace_id())
         for lap in watch.laps:
-            below = _new_context(context.trace_id)
-            self._send(lap.stage, below, lap.start, lap.end, parent=context)
+            if lap.stage in STAGES:
+                below = _new_context(context.trace_id)
+                self._send(lap.stage, below, lap.start, lap.end, parent=context)
         self._send(
             IMAGE,
             context,
@@ -200,6 +201,17 @@ def _open_exporter() -> SpanExporter:
     return exporter
 
 
+class _Resource(Resource):
+    """A resource that works its hash out once: the SDK does so for each span that it sends."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(dict(resource.attributes), resource.schema_url)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 def _resource(run_id: str) -> Resource:
     """Say who we are, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say otherwise."""
     ours = {
@@ -207,7 +219,7 @@ def _resource(run_id: str) -> Resource:
         SERVICE_VERSION: __version__,
         SERVICE_INSTANCE_ID: run_id,
     }
-    return Resource.create(ours).merge(OTELResourceDetector().detect())
+    return _Resource(Resource.create(ours).merge(OTELResourceDetector().detect()))
 
 
 def _new_context(trace_id: int) -> SpanContext:
