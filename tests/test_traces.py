@@ -97,8 +97,10 @@ def _is_told_by(event: dict[str, Any], image: Got, came: list[Got], run: Got) ->
     else:
         assert image.error is None
         assert [lap.name for lap in laps] == STAGES
-        spent = sum(lap.end - lap.start for lap in laps) / 1e6
-        assert spent == pytest.approx(event["duration_ms"], abs=0.01)
+        fetch, convert, store = ((lap.end - lap.start) / 1e6 for lap in laps)
+        assert fetch == pytest.approx(event["fetch_ms"], abs=0.01)
+        assert 0 < convert <= event["convert_ms"] + 0.01  # which has reading the header in it
+        assert store == pytest.approx(event["store_ms"], abs=0.01)
     assert {lap.trace_id for lap in laps} == {image.trace_id}
     edges = [image.start, *(edge for lap in laps for edge in (lap.start, lap.end)), image.end]
     assert edges == sorted(edges)
