@@ -132,8 +132,7 @@ def test_without_scripts_original_and_webp_stand_side_by_side(
         assert not page.locator(".controls").first.is_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
 def test_axe_finds_no_fault_and_nothing_is_cut_off(
     browser: Browser, report: Path, scheme: Any, width: int
 ) -> None:

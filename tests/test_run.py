@@ -235,7 +235,7 @@ def test_alpha_that_is_opaque_everywhere_takes_no_memory(optimizr: Program, tmp_
         assert len(webps(tmp_path / "out")["opaque.webp"]) == pytest.approx(len(small), rel=0.02)
 
 
-@pytest.mark.parametrize("ceiling", ["160MiB", "256MiB"])
+@pytest.mark.parametrize("ceiling", ["160MiB", pytest.param("256MiB", marks=pytest.mark.long)])
 def test_memory_stays_below_its_ceiling_over_pictures_of_many_sizes(
     optimizr: Program, tmp_path: Path, ceiling: str
 ) -> None:
