@@ -8,8 +8,8 @@ _JOB = 'job=~"$job"'
 _STREAM = 'app="optimizr", namespace=~"$namespace", job_name=~"$job_name"'
 _RATE = "[$__rate_interval]"
 _BACKLOG = (
-    f"clamp_min(sum(optimizr_source_images{{{_JOB}}} - on (job, instance) "
-    f"sum by (job, instance) (optimizr_images_total{{{_JOB}}})), 0)"
+    f"sum(clamp_min(optimizr_source_images{{{_JOB}}} - on (job, instance) "
+    f"sum by (job, instance) (optimizr_images_total{{{_JOB}}}), 0))"
 )
 
 
@@ -41,7 +41,7 @@ _SLOWEST = Panel(
 
 
 def _newest(metric: str, *matchers: str) -> str:
-    """Add up the last values that the runs of the time range have told, ended ones included."""
+    """Add up the last value of each instance in the time range, of runs that have ended too."""
     inside = ", ".join([_JOB, *matchers])
     return f"sum(last_over_time({metric}{{{inside}}}[$__range]))"
 

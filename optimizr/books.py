@@ -71,13 +71,18 @@ class Books:
 
     def write_reports(self, summary: Summary, gallery: Sequence[Pair]) -> None:
         """Write summary.json, and report.html if wanted. Raises EnvironmentStop or PictureError."""
-        self._lock.check()  # else it is another run's to write
-        self._output.put(_named(SUMMARY_NAME, self._settings), report.to_json(summary).encode())
+        self.write_summary(summary)
         if self._settings.report.html:
             from optimizr.report.html import to_html  # it is there: see `report.prepare_page`
 
             page = to_html(summary, gallery=gallery)
-            self._output.put(_named(REPORT_NAME, self._settings), page.encode())
+            self._output.put(_named(REPORT_NAME, self._settings), _encoded(page))
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write summary.json. Raises EnvironmentStop or PictureError."""
+        self._lock.check()  # else it is another run's to write
+        name = _named(SUMMARY_NAME, self._settings)
+        self._output.put(name, _encoded(report.to_json(summary)))
 
     def settle(self, store: Store, source: Source, run_id: str, summary: Summary) -> None:
         """After a run that came to its end, forget what was wrong before and is not any more.
@@ -137,6 +142,11 @@ def lock_of(output: LocalStore, stop: Stop) -> Lock:
     """Make the lock of a run; losing it stops the run."""
     path = os.path.join(output.own, LOCK_NAME)
     return Lock(path, stop.halt, is_stopped=lambda: stop.requested)
+
+
+def _encoded(text: str) -> bytes:
+    """Write UTF-8; a path in it may have bytes that are no text, which JSON can name so."""
+    return text.encode(errors="backslashreplace")
 
 
 def _named(name: bytes, settings: Settings) -> bytes:

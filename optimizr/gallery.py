@@ -6,6 +6,8 @@ then a few are kept for each percent of saving, which bounds the memory however 
 
 from __future__ import annotations
 
+import threading
+import time
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterator
@@ -26,8 +28,12 @@ from optimizr.store import Store
 
 WIDTH, HEIGHT = 288, 216
 """Pixels of a part, at most."""
-_PATIENCE_SECONDS = 20.0
-"""How long parts that are being cut may take once the run is told to stop."""
+_MOST_SECONDS = 30.0
+"""How long all parts together may take; what is not cut by then is left out."""
+_CANCEL_SECONDS = 2.0
+"""How long what is cancelled may take to notice; libvips looks ten times a second."""
+_SHARE = 8
+"""Part of the memory budget that all parts may have: the page is made of several copies of them."""
 
 
 class _Pick(NamedTuple):
@@ -55,6 +61,8 @@ class Gallery:
         self._limits = limits
         self._count = count
         self._each = -(-count // 3)
+        self._bytes = 0
+        self._cancelled = threading.Event()
         self._seen: Counter[int] = Counter()
         self._kept: dict[int, list[_Pick]] = {}
         """By percent saved: the first few by key."""
@@ -78,18 +86,41 @@ class Gallery:
         and the run no worse without.
         """
         chosen = list(self._chosen())
-        if not chosen or stop.requested:
+        if not chosen or stop.requested or self._is_held():
             return
         convert.start(("webp",))
-        pool = Pool(self._pair, min(len(chosen), self._limits.slots.total))
-        for results in pool.run(chosen, stop, _PATIENCE_SECONDS):
-            for result in results:
-                if isinstance(result, Exception):
-                    stop.halt(result)
-                elif result is not None:
-                    self.pairs.append(result)
+        for result in self._results(chosen, stop):
+            if isinstance(result, Exception):
+                stop.halt(result)
+            elif result is not None:
+                self._take(result)
         order = [pick.key for _, pick in chosen]
         self.pairs.sort(key=lambda pair: order.index(pair.key))
+
+    def _is_held(self) -> bool:
+        """Tell whether a picture that could not be stopped keeps what the others would wait for."""
+        limits = self._limits
+        return any(budget.held for budget in (limits.fetched, limits.peak, limits.slots))
+
+    def _results(
+        self, chosen: list[tuple[Kind, _Pick]], stop: Stop
+    ) -> Iterator[Pair | Exception | None]:
+        """Cut the parts in threads; cancel what is left once time is up, or the run is to stop."""
+        end = time.monotonic() + _MOST_SECONDS
+        own = Stop()
+        pool = Pool(self._pair, min(len(chosen), self._limits.slots.total))
+        for results in pool.run(chosen, own, _CANCEL_SECONDS):
+            yield from results
+            if stop.requested or time.monotonic() > end:
+                own.halt(Cancelled())
+                self._cancelled.set()
+
+    def _take(self, pair: Pair) -> None:
+        """Keep a pair, if the page has room for it."""
+        size = len(pair.original) + len(pair.made)
+        if self._bytes + size <= self._limits.budget // _SHARE:
+            self._bytes += size
+            self.pairs.append(pair)
 
     def _chosen(self) -> Iterator[tuple[Kind, _Pick]]:
         """Give the best, the median and the worst, none of them twice."""
@@ -133,11 +164,11 @@ class Gallery:
     def _part(self, store: Store, key: str, size: int, options: Options) -> Crop | None:
         """Fetch a picture and cut its part; None if it is not the one that was converted."""
         limits = self._limits
+        if store.head(from_text(key)).size != size:
+            return None
         with limits.fetched.hold(size):
             data, _ = store.get(from_text(key))
-            if len(data) != size:
-                return None
             picture = convert.probe(data, options)
             options, peak = convert.fit(picture, options, limits.peak.total)
             with limits.peak.hold(peak), limits.slots.hold(1):
-                return convert.crop(picture, options, WIDTH, HEIGHT)
+                return convert.crop(picture, options, WIDTH, HEIGHT, self._cancelled)

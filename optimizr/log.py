@@ -51,7 +51,7 @@ def open_log_file(path: str) -> TextIO:
     """Open `log.file` for appending, in a folder that is made if need be. Raises ConfigError."""
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        return open(path, "a", encoding="utf-8")
+        return open(path, "a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(
             f"log.file: expected a file that can be written to, got {path!r} ({error.strerror})"

@@ -159,7 +159,14 @@ def _(event: RunSampled) -> Measured:
         "peak_rss_bytes": event.peak_rss_bytes,
         "peak_system_bytes": event.system_bytes,
         "snapshots": Snapshots(1, {moment // 1_000_000: snapshot}),
-        "timeline": Timeline(1, {moment // 1_000_000: Activity(cpu_us=user + system)}),
+        "timeline": Timeline(
+            1,
+            {
+                moment // 1_000_000: Activity(
+                    cpu_us=user + system, sampled_us=microseconds(event.interval_ms)
+                )
+            },
+        ),
     }
 
 

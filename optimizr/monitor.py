@@ -43,7 +43,7 @@ class Monitor:
         """Called in any thread that asks."""
         self._machine = Machine()
         self._process = psutil.Process()
-        self._next = self._start = time.monotonic()
+        self._next = self._start = self._looked = time.monotonic()
         self._cpu = self._cpu_at_start = self._process.cpu_times()[:2]
         self._told = Waits()
         self._gc_start = 0.0
@@ -81,6 +81,7 @@ class Monitor:
             rss_bytes=memory.rss,
             peak_rss_bytes=max(peak_rss(), memory.rss),
             system_bytes=self._machine.memory_charged() or memory.vms,
+            interval_ms=milliseconds(now - self._looked),
             cpu_user_ms=milliseconds(cpu[0] - self._cpu[0]),
             cpu_system_ms=milliseconds(cpu[1] - self._cpu[1]),
             gc_runs=len(pauses),
@@ -95,6 +96,7 @@ class Monitor:
             workers=waits.workers,
         )
         self._cpu = cpu
+        self._looked = now
         self._told = waits
         return event
 

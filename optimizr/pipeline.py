@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from optimizr import convert, endpoints, milestones, report, telemetry
@@ -77,7 +78,7 @@ def run(
             traces.finish(milestones.finished(settings, live.summary, stop, abandoned))
             _say_last(record, stop, heard)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
-            _finish(record, books, finished, gallery.pairs)
+            _finish(record, books, finished, gallery.pairs, stop)
         live.enter(Phase.FINISHED)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
@@ -197,12 +198,17 @@ def _say_last(record: Recorder, stop: Stop, heard: Heard) -> None:
         record(crash(stop.error))
 
 
-def _finish(record: Recorder, books: Books, finished: RunFinished, gallery: Sequence[Pair]) -> None:
+def _finish(
+    record: Recorder, books: Books, finished: RunFinished, gallery: Sequence[Pair], stop: Stop
+) -> None:
     """Write the reports, then tell that the run has finished: what is told has happened."""
     event, summary = record.fold(finished)
     try:
         books.write_reports(summary, gallery)
-    except (EnvironmentStop, PictureError) as error:
+    except Exception as error:  # noqa: BLE001 - told, and raised again if it is a mistake of ours
+        if not isinstance(error, OptimizrError):
+            stop.halt(error)
+            record(crash(error))
         lost = replace(
             finished,
             exit_code=ExitCode.ENVIRONMENT,
@@ -210,4 +216,6 @@ def _finish(record: Recorder, books: Books, finished: RunFinished, gallery: Sequ
             message=str(error),
         )
         event, summary = record.fold(lost)
+        with suppress(EnvironmentStop, PictureError):  # as is told already
+            books.write_summary(summary)
     record.tell(event, summary)

@@ -36,7 +36,9 @@ class Activity(NamedTuple):
     input_bytes: int = 0
     output_bytes: int = 0
     cpu_us: int = 0
-    """CPU time of the process since its sample before, which may be in an earlier slot."""
+    """CPU time of the process over the time that its samples in this slot are of."""
+    sampled_us: int = 0
+    """That time: from the sample before each, which may be in an earlier slot."""
 
 
 class Timeline(NamedTuple):
@@ -57,7 +59,7 @@ def together(a: Timeline, b: Timeline) -> Timeline:
 
 
 def _add(a: Activity, b: Activity) -> Activity:
-    return Activity(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
+    return Activity(a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4])
 
 
 _Slots = tuple[int, Mapping[int, T]]

@@ -69,7 +69,7 @@ skipped: st.SearchStrategy[Event] = st.builds(
 _byte_fields = ("rss_bytes", "peak_rss_bytes", "system_bytes")
 _time_fields = (
     *("cpu_user_ms", "cpu_system_ms", "gc_pause_ms", "gc_pause_max_ms"),
-    *("worker_ms", "source_wait_ms", "memory_wait_ms", "slot_wait_ms"),
+    *("interval_ms", "worker_ms", "source_wait_ms", "memory_wait_ms", "slot_wait_ms"),
 )
 sampled: st.SearchStrategy[Event] = st.builds(
     RunSampled,

@@ -25,6 +25,7 @@ from tests.conftest import (
     leftovers,
     named,
     summary_of,
+    webps,
 )
 from tests.make_pictures import photo
 
@@ -84,6 +85,17 @@ def test_a_disk_that_is_full_for_the_dead_letters_stops_the_run(
     (finished,) = named(done.stdout, "run.finished")
     assert finished["cause"] == "disk_full"
     assert str(small_disk) in finished["message"]
+
+
+def test_a_disk_too_full_for_the_page_is_told_by_the_event_and_by_the_summary(
+    optimizr: Program, tmp_path: Path, small_disk: Path
+) -> None:
+    fill(tmp_path / "in", 6, side=300)
+    done = optimizr("run", "--input", tmp_path / "in", "--output", small_disk)
+    (finished,) = named(done.stdout, "run.finished")
+    assert (done.returncode, finished["exit_code"], finished["cause"]) == (3, 3, "disk_full")
+    assert len(webps(small_disk)) == 6
+    assert summary_of(small_disk)["exit_code"] == 3
 
 
 def test_an_output_that_turns_read_only_stops_the_run_with_exit_3(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from optimizr import pipeline
+from optimizr import convert, pipeline
 from optimizr.budget import Budget
 from optimizr.config import Settings
 from optimizr.convert import Options
+from optimizr.errors import Cancelled
 from optimizr.events import Event, ImageConverted
 from optimizr.gallery import HEIGHT, WIDTH, Gallery
 from optimizr.limits import Limits
@@ -152,3 +154,44 @@ def test_what_has_changed_or_gone_since_is_left_out(
         name: photo(200, 200, n).jpegsave_buffer() for n, name in enumerate(["a.jpg", "b.jpg"])
     }
     assert set(run_and_show(tmp_path, pictures, before_the_end)) == {"b.jpg"}
+
+
+def test_while_a_stuck_picture_keeps_memory_there_is_no_gallery_and_no_waiting() -> None:
+    limits = Limits(2, Budget(2), 1 << 30, 1 << 30, Budget(1 << 28), Budget(3 << 28))
+    gallery = Gallery(NOWHERE, NOWHERE, Options(), limits, 12)
+    gallery(picture("a", 100, 50))
+    with limits.peak.hold(limits.peak.total):
+        gallery.make(Stop())
+    assert gallery.pairs == []
+
+
+def test_a_stop_ends_the_making_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, begun = Stop(), threading.Event()
+
+    def endless(*args: Any) -> None:
+        begun.set()
+        stop.signal = 15
+        cancelled: threading.Event = args[-1]
+        cancelled.wait()
+        raise Cancelled
+
+    monkeypatch.setattr(convert, "crop", endless)
+    (tmp_path / "a.jpg").write_bytes(data := photo(50, 50).jpegsave_buffer())
+    store = LocalStore(str(tmp_path))
+    gallery = Gallery(store, store, Options(), LIMITS, 12)
+    gallery(picture("a.jpg", len(data), 50))
+    gallery.make(stop)
+    assert begun.is_set()
+    assert (gallery.pairs, stop.error) == ([], None)
+
+
+def test_parts_have_no_more_than_their_share_of_the_memory_budget(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(data := photo(300, 300, noise=90).jpegsave_buffer())
+    (tmp_path / "a.jpg.webp").write_bytes(webp := photo(300, 300, noise=90).webpsave_buffer())
+    store = LocalStore(str(tmp_path))
+    for budget, shown in ((1 << 20, 0), (1 << 30, 1)):
+        limits = Limits(2, Budget(2), 1 << 30, budget, Budget(1 << 28), Budget(3 << 28))
+        gallery = Gallery(store, store, Options(), limits, 12)
+        gallery(picture("a.jpg", len(data), len(webp)))
+        gallery.make(Stop())
+        assert len(gallery.pairs) == shown

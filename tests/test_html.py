@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from functools import reduce as fold
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,13 +18,14 @@ from hypothesis import strategies as st
 from optimizr.cli.run import command as run_command
 from optimizr.config import Settings
 from optimizr.errors import Reason
-from optimizr.events import Event, ImageConverted, ImageFailed, RunStarted
+from optimizr.events import Event, ImageConverted, ImageFailed, RunSampled, RunStarted
+from optimizr.report import series
 from optimizr.report.command import command
 from optimizr.report.gallery import Pair
 from optimizr.report.html import to_html
 from optimizr.report.remedies import REMEDIES
 from optimizr.summary import Summary, reduce
-from tests.strategies import runs, stamp
+from tests.strategies import START, runs, stamp
 
 NASTY = "<script>alert(1)</script>\"'&{{7*7}}\u202e.jpg"
 _EMPTY_TAGS = {"meta", "img", "input", "br", "path", "rect", "circle", "line"}
@@ -158,12 +161,12 @@ def test_there_is_a_remedy_for_each_reason_and_for_nothing_else() -> None:
 def test_the_command_on_the_page_runs_with_the_same_settings(given: dict[str, Any]) -> None:
     import shlex
 
-    chosen = Settings(input="in put", output="out", **given)
+    chosen = Settings(input="in put", output="-out", **given)
     words = shlex.split(command(chosen.redacted()))
     assert words[:2] == ["optimizr", "run"]
     parsed, _ = run_command().parse(words[2:])
     assert parsed.model_dump() == chosen.model_dump()
-    assert given or words == ["optimizr", "run", "--input", "in put", "--output", "out"]
+    assert given or words == ["optimizr", "run", "--input=in put", "--output=-out"]
 
 
 def test_credentials_are_not_on_the_page() -> None:
@@ -176,3 +179,27 @@ def test_drawing_leaves_nothing_behind_in_pythons_imports() -> None:
     # could not live with.
     to_html(folded(started(), picture("a")))
     assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
+
+
+@pytest.mark.parametrize("hours", [1, 6, 72])
+def test_the_cpus_at_work_are_as_measured_however_long_the_run(hours: int) -> None:
+    summary = reduce(Summary(), replace(started(), timestamp=START))
+    for number in range(hours * 120):
+        sample = RunSampled(
+            rss_bytes=1000 + number * 7919 % 1000, peak_rss_bytes=0, system_bytes=0,
+            interval_ms=30_000, cpu_user_ms=57_000, cpu_system_ms=0, gc_runs=0, gc_pause_ms=0,
+            gc_pause_max_ms=0, source_wait_ms=0, memory_wait_ms=0, slot_wait_ms=0,
+            ignored_files=0, in_flight=2,
+        )  # fmt: skip
+        moment = START + timedelta(seconds=30 * (number + 1))
+        summary = reduce(summary, replace(sample, timestamp=moment))
+    spans = series.cpus_used(summary)
+    assert 30 <= len(spans) <= 60
+    assert {round(span.value, 6) for span in spans} == {1.9}
+    assert spans[0].since == 0
+    assert all(one.until == other.since for one, other in pairwise(spans))
+    assert spans[-1].until == summary.elapsed_seconds
+
+
+def test_a_log_without_its_start_and_sizes_beyond_all_measure_make_a_page() -> None:
+    Page(to_html(folded(picture("a", 10**15, 10**15 + 1), picture("b", 2**70, 1))))

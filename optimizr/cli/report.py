@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
 def _write(flag: str, path: str, text: str) -> None:
     try:
-        with open(path, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError as error:
         raise ConfigError(

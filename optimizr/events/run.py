@@ -52,6 +52,8 @@ class RunSampled(Event):
     """The kernel's high-water mark of the process so far."""
     system_bytes: int
     """What the cgroup is charged, page cache included; without one, virtual memory."""
+    interval_ms: float = 0.0
+    """Time since the sample before."""
     cpu_user_ms: float
     """CPU time of the process in user mode."""
     cpu_system_ms: float

@@ -68,15 +68,16 @@ def _memory(s: Summary) -> Chart | None:
     if s.runs > 1:
         caption = "RSS of the largest process at each time."
         return _over_time("memory", "Memory", caption, curve)
-    limit = Limit("pool.memory", float(s.memory_bytes))
+    limit = Limit("pool.memory", float(s.memory_bytes)) if s.memory_bytes else None
     return _over_time("memory", "Memory", "RSS of the process, and its ceiling.", curve, limit)
 
 
 def _cpus(s: Summary) -> Chart | None:
-    whose = "all processes" if s.runs > 1 else "the process"
+    whose = "each process, on average," if s.runs > 1 else "the process,"
     curve = Curve("CPUs", lambda value: f"{value:.3g}", _steps(series.cpus_used(s)))
-    caption = f"CPU seconds a second of {whose}, and the CPU slots that there are."
-    return _over_time("cpu", "CPUs at work", caption, curve, Limit("CPU slots", float(s.cpu_slots)))
+    caption = f"CPU seconds a second of {whose} and the CPU slots that there are."
+    limit = Limit("CPU slots", s.cpu_slots / max(1, s.runs)) if s.cpu_slots else None
+    return _over_time("cpu", "CPUs at work", caption, curve, limit)
 
 
 class Curve(NamedTuple):

@@ -16,10 +16,8 @@ def command(settings: Mapping[str, Any]) -> str:
 
     Settings that a run tells are redacted, so credentials in URLs are not among them.
     """
-    words = ["optimizr", "run"]
-    for name, value in changed(settings):
-        words += [f"--{name.replace('_', '-')}", _word(value)]
-    return shlex.join(words)
+    flags = (f"--{name.replace('_', '-')}={_word(value)}" for name, value in changed(settings))
+    return shlex.join(["optimizr", "run", *flags])
 
 
 def changed(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

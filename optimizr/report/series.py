@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from optimizr.histogram import value_of
@@ -13,8 +12,6 @@ from optimizr.timeslots import Snapshot
 
 _BINS = 60
 """Points of a curve over time, at most."""
-_LEAST_BIN_OF_PODS = 60
-"""Seconds: samples of several processes come at different times, so that shorter bins flicker."""
 _LEAST_SPAN = 0.5
 """Seconds: over less than that, the ticks of the CPU clock show."""
 _DURATIONS_MS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)
@@ -49,19 +46,26 @@ def throughput(s: Summary) -> list[Span]:
 
 
 def cpus_used(s: Summary) -> list[Span]:
-    """CPU seconds a second: how many CPUs were at work, between one sample and the next."""
-    used = {slot: a.cpu_us / 1e6 for slot, a in s.timeline.by_slot.items() if a.cpu_us}
-    if s.runs > 1:
-        least = max(_LEAST_BIN_OF_PODS, math.ceil(s.elapsed_seconds / _BINS))
-        return _binned(s, used, least)
-    times = {k.time_us // 1_000_000 // s.timeline.slot_seconds: k.time_us for k in _snapshots(s)}
-    start = s.start_us or 0
-    ends = [(slot, (times[slot] - start) / 1e6) for slot in sorted(used) if slot in times]
-    return [
-        Span(since, until, used[slot] / (until - since))
-        for (_, since), (slot, until) in pairwise([(0, 0.0), *ends])
-        if until - since >= _LEAST_SPAN
-    ]
+    """CPU seconds a second: how many CPUs were at work; of several processes, on average.
+
+    Logs of earlier versions do not tell the time that samples are of: nothing is drawn of these.
+    """
+    slot_seconds, start = s.timeline.slot_seconds, (s.start_us or 0) / 1e6
+    sampled = [(slot, a) for slot, a in sorted(s.timeline.by_slot.items()) if a.sampled_us]
+    each = math.ceil(len(sampled) / _BINS) or 1
+    spans: list[Span] = []
+    since = 0.0
+    for place in range(0, len(sampled), each):
+        some = sampled[place : place + each]
+        cpu_us, of_us = (
+            sum(amounts)
+            for amounts in zip(*((a.cpu_us, a.sampled_us) for _, a in some), strict=True)
+        )
+        until = min(s.elapsed_seconds, (some[-1][0] + 1) * slot_seconds - start)
+        if of_us / 1e6 >= _LEAST_SPAN and until > since:
+            spans.append(Span(since, until, cpu_us / of_us))
+            since = until
+    return spans
 
 
 def _binned(s: Summary, amounts: Mapping[int, float], least_seconds: int) -> list[Span]:
@@ -106,8 +110,8 @@ def sizes(s: Summary) -> list[Bar]:
 
 
 def _binary(power: int) -> str:
-    unit = ("B", "KiB", "MiB", "GiB", "TiB")[power // 10]
-    return f"{1 << power % 10} {unit}"
+    unit = min(power // 10, 4)
+    return f"{1 << power - 10 * unit} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[unit]}"
 
 
 def savings(s: Summary) -> list[Bar]:
