@@ -10,6 +10,7 @@ longer and longer intervals, so the log and the memory are bounded whatever is s
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 
 from optimizr.errors import mistake
 from optimizr.events import Event, RunCrashed, RunWarned
+from optimizr.redaction import exporter_secrets, scrub
 
 MOST_SHAPES = 100
 """Shapes that are told one by one; what is of another shape is only counted."""
@@ -72,19 +74,21 @@ class Overheard(logging.Handler):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
         self._clock = clock
+        self._secrets = exporter_secrets(os.environ)
         self._shapes: dict[tuple[str, str, bool], _Shape] = {}
         self._others = _Shape(_log.name, _OTHERS, trace=None, crashed=False)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of a record; `handle` holds the lock."""
-        message, error = _printable(_message(record), _MOST_TEXT), _error(record)
+        message = scrub(_printable(_message(record), _MOST_TEXT), self._secrets)
+        error = _error(record)
         crashed = error is not None and record.levelno >= logging.CRITICAL
         key = (record.name, _NUMBER.sub("#", message), crashed)
         shape = self._shapes.get(key)
         if shape is None and len(self._shapes) >= MOST_SHAPES:
             shape = self._others
         elif shape is None:
-            trace = None if error is None else _traceback(error)
+            trace = None if error is None else scrub(_traceback(error), self._secrets)
             shape = self._shapes[key] = _Shape(record.name, message, trace, crashed)
         shape.untold += 1
 

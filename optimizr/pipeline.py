@@ -75,9 +75,9 @@ def run(
             abandoned = _convert(work)
             live.enter(Phase.FINISHING)
             _settle(books, store, work)
-            traces.finish(milestones.finished(settings, live.summary, stop, abandoned))
-            _say_last(record, stop, heard)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
+            traces.finish(finished)
+            _say_last(record, stop, heard)
             _finish(record, books, finished, gallery.pairs, stop)
         live.enter(Phase.FINISHED)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -42,8 +43,14 @@ def _check_address(value: str) -> str:
 
 
 def _check_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("a URL such as http://pushgateway:9091")
+    expected = "a URL such as http://user:password@pushgateway:9091, with %2F for / and so on"
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if not usable or "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError(expected)
     return value
 
 

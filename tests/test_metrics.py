@@ -308,9 +308,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
-@pytest.mark.parametrize(
-    "address", ["127.0.0.1:{port}", "no-such-host.invalid:9091", "[::zz]:1", "127.0.0.1:port"]
-)
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "no-such-host.invalid:9091"])
 def test_a_gateway_that_cannot_be_reached_is_a_warning_without_secrets(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, address: str
 ) -> None:

@@ -41,6 +41,8 @@ commands:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; give the exit code (see `optimizr.errors.ExitCode`)."""
     _settle_streams()
+    for name in ("G_MESSAGES_DEBUG", "VIPS_INFO"):
+        os.environ.pop(name, None)  # GLib would write between the events on stdout
     try:
         return _dispatch(sys.argv[1:] if argv is None else argv)
     except ConfigError as error:

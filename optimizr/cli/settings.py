@@ -28,6 +28,7 @@ from pydantic_settings import (
 from optimizr.cli.parser import Parser
 from optimizr.config import ENV_DELIMITER, ENV_PREFIX, Section, Settings
 from optimizr.errors import ConfigError
+from optimizr.redaction import mask
 
 SHORT_FLAGS = {
     "webp.quality": "quality",
@@ -204,7 +205,7 @@ def _clause(name: str, details: list[Any]) -> str:
             hint = f"write it nested, as {name.replace('.', ': {')}: ...}}"
         return f"{name}: no such setting; {hint}"
     expected = " or ".join(dict.fromkeys(_expected(detail["msg"]) for detail in details))
-    return f"{name}: expected {expected}, got {first['input']!r}"
+    return f"{name}: expected {expected}, got {mask(repr(first['input']))}"
 
 
 def _expected(message: str) -> str:

@@ -142,7 +142,7 @@ def waits(sight: Sight) -> Values:
 def cpu(sight: Sight) -> Values:
     """Give CPU time: of this moment, else of the last sample."""
     summary, gauges = sight.summary, sight.gauges
-    if gauges is not None:
+    if gauges is not None and not summary.finished_runs:
         return by({"user": gauges.cpu_user_seconds, "system": gauges.cpu_system_seconds})
     return by({"user": summary.cpu_user_us / 1e6, "system": summary.cpu_system_us / 1e6})
 

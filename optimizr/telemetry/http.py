@@ -26,7 +26,7 @@ _SILENCE_SECONDS = 5.0
 _WHOLE_SECONDS = 15.0
 """How long a connection may last."""
 _MOST = 16
-"""Connections at once; more are closed unheard."""
+"""Connections at once; one more, and the oldest is cut off: a probe is heard whoever else is."""
 _POLL_SECONDS = 0.1
 """How long it may take to stop, and how closely `_WHOLE_SECONDS` is kept."""
 
@@ -68,8 +68,7 @@ class Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin to serve a connection."""
         if len(self._open) >= _MOST:
-            self.shutdown_request(request)
-            return
+            self._cut_off(next(iter(self._open)))
         self._open[request] = time.monotonic() + _WHOLE_SECONDS
         super().process_request(request, client_address)
 
@@ -83,8 +82,13 @@ class Server(ThreadingHTTPServer):
         now = time.monotonic()
         for request, end in list(self._open.items()):
             if now > end:
-                with suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+                self._cut_off(request)
+
+    def _cut_off(self, request: Any) -> None:
+        """Have its thread come to its end."""
+        self._open.pop(request, None)
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Pass over who has left; tell of a mistake of ours."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from functools import partial
 from http.client import HTTPException, InvalidURL
 from urllib.parse import unquote, urlsplit
@@ -31,7 +32,7 @@ def at_end(settings: Settings, live: Live, metrics: CollectorRegistry) -> None:
     if asked.textfile:
         _write(asked.textfile, metrics)
     if asked.pushgateway:
-        _push(asked.pushgateway, settings.shard.name, metrics)
+        _push_in_time(asked.pushgateway, settings.shard.name, metrics)
 
 
 def _write(path: str, metrics: CollectorRegistry) -> None:
@@ -43,6 +44,15 @@ def _write(path: str, metrics: CollectorRegistry) -> None:
             path,
             error.strerror or error,
         )
+
+
+def _push_in_time(url: str, shard: str, metrics: CollectorRegistry) -> None:
+    """Push, but wait no longer than patience lasts: the timeout of a socket is for each read."""
+    pushing = threading.Thread(target=_push, args=(url, shard, metrics), name="push", daemon=True)
+    pushing.start()
+    pushing.join(_PUSH_SECONDS + 1)
+    if pushing.is_alive():
+        _not_pushed(url, f"no whole answer within {_PUSH_SECONDS:.0f} s")
 
 
 def _push(url: str, shard: str, metrics: CollectorRegistry) -> None:

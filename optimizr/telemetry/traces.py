@@ -41,6 +41,7 @@ from opentelemetry.trace import (
 from optimizr._version import __version__
 from optimizr.errors import ConfigError, ExitCode
 from optimizr.events import Event, ImageFailed, RunFinished, trace
+from optimizr.redaction import exporter_secrets, scrub
 from optimizr.stopwatch import Stopwatch
 from optimizr.telemetry.spans import IMAGE, RUN, RUN_ID, STAGES, attributes
 
@@ -77,10 +78,11 @@ class Traces:
             processor = BatchSpanProcessor(self._exporter)
         except (ConfigError, ImportError):
             raise
-        except Exception as error:  # of any kind: whatever it does not like about the variables
+        except Exception as error:  # noqa: BLE001 - whatever it does not like about the variables
+            said = scrub(str(error), exporter_secrets(os.environ))
             raise ConfigError(
-                f"telemetry.otlp: expected OTEL_ variables that make an exporter, got: {error}"
-            ) from error
+                f"telemetry.otlp: expected OTEL_ variables that make an exporter, got: {said}"
+            ) from None
         self._processor = processor
         self._resource = _resource(run_id)
         self._context = _new_context(_IDS.generate_trace_id())
