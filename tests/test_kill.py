@@ -28,7 +28,7 @@ from tests.conftest import (
 from tests.make_pictures import photo
 
 COUNT = 300
-SLOWLY = ("--effort", "6")
+SLOWLY = ("--effort", "6", "--webp.sharp-yuv", "true")
 
 
 @pytest.fixture(scope="module")
