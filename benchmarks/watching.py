@@ -8,7 +8,6 @@ medians of ROUNDS (3), and the median of each round's ratio to `off`.
 from __future__ import annotations
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks import corpora
+from tests.watching import free_port
 
 _OFF = ("--report.html=false", "--log.images=none")
 _SCRAPE_SECONDS = 5.0
@@ -43,7 +43,7 @@ def main(count: int, rounds: int) -> None:
         pictures = Path(folder, "pictures")
         pictures.mkdir()
         corpora.small(pictures, count)
-        port = _free_port()
+        port = free_port()
         ways = _ways(Path(folder), port)
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         _run(pictures, Path(folder), ways["off"], endpoint, port)  # into the page cache
@@ -115,19 +115,12 @@ def _scraping(port: int) -> Iterator[None]:
 @contextmanager
 def _collector() -> Iterator[str]:
     """Take traces in a process of its own, whose CPU time is not counted."""
-    port = _free_port()
+    port = free_port()
     with subprocess.Popen([sys.executable, "-c", _COLLECTOR, str(port)]) as process:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

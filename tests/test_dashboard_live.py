@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -19,6 +18,7 @@ import pytest
 
 from tests.conftest import COMMAND, clean_environment, fill
 from tests.dashboard import asked
+from tests.watching import free_port
 
 pytestmark = pytest.mark.skipif(
     shutil.which("prometheus") is None, reason="prometheus is not installed"
@@ -30,13 +30,6 @@ scrape_configs:
     scrape_timeout: 200ms
     static_configs: [{targets: ["127.0.0.1:%d"]}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @contextmanager
