@@ -35,9 +35,9 @@ def seconds(pictures: str, delay: float, workers: int | str) -> tuple[float, int
     """Convert; give the wall time and the most workers that there were."""
     get = LocalStore.get
 
-    def slow(self: LocalStore, key: bytes) -> tuple[bytes, Head]:
+    def slow(self: LocalStore, key: bytes, version: str = "") -> tuple[bytes, Head]:
         time.sleep(delay)
-        return get(self, key)
+        return get(self, key, version)
 
     LocalStore.get = slow  # type: ignore[method-assign]
     try:

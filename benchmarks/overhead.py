@@ -76,9 +76,9 @@ def measure(folder: str, output: str) -> tuple[Stages, int]:
         open_books(target, settings, source, "a benchmark", stop, False) as books,
     ):
         record = Recorder([JsonLog(log, settings.log)], stop, books, Live(stop))
-        resume = Resume(source, books.ledger, target, settings.policy.overwrite, False)
+        resume = Resume(source, books.ledger, target, settings)
         note = stages.timed("note", books.ledger.in_flight.begin)
-        hooks = Hooks(note, resume.may_write, Hooks.failing)
+        hooks = Hooks(note, resume.check, resume.may_write)
         job = Job(store, target, settings, Limits.of(settings.pool), hooks)
         _convert(iter(resume), job, record, stages)
         stages.timed("finish", books.write_reports)(record.summary, [])

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from optimizr import report
 from optimizr.config import Settings
-from optimizr.errors import Reason
+from optimizr.endpoints import Remote, Shelf, shelf_of
+from optimizr.errors import ConfigError, Reason
 from optimizr.events import Event, ImageConverted, ImageFailed, ImageSkipped
-from optimizr.keys import from_text
-from optimizr.ledger.failures import Failures, to_line
+from optimizr.keys import from_text, to_text
+from optimizr.ledger.failures import Failures, LateFailures, to_line
 from optimizr.ledger.ledger import Entry, Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.ledger.none import NoLedger
 from optimizr.ledger.others import absorb
 from optimizr.pool import Stop
 from optimizr.report.gallery import Pair
 from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.local import LocalStore
-from optimizr.store.walk import OWN_FOLDER
 from optimizr.summary import Summary
 
 SUMMARY_NAME = b"summary.json"
@@ -37,12 +38,18 @@ class Books:
     """Kept by the main thread; the ledger may be looked into by any."""
 
     def __init__(
-        self, output: LocalStore, settings: Settings, lock: Lock, ledger: Ledger, failures: Failures
+        self,
+        output: LocalStore | Remote,
+        settings: Settings,
+        check: Callable[[], None],
+        ledger: Ledger | NoLedger,
+        failures: Failures | LateFailures,
     ) -> None:
+        """`check` raises EnvironmentStop where nothing may be written any more."""
         self.ledger = ledger
         self._output = output
         self._settings = settings
-        self._lock = lock
+        self._check = check
         self._failures = failures
 
     def enter(self, settled: Iterable[tuple[Item, Event]]) -> list[Entry]:
@@ -80,7 +87,7 @@ class Books:
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json. Raises EnvironmentStop or PictureError."""
-        self._lock.check()  # else it is another run's to write
+        self._check()  # else it is another run's to write
         name = _named(SUMMARY_NAME, self._settings)
         self._output.put(name, _encoded(report.to_json(summary)))
 
@@ -95,7 +102,7 @@ class Books:
             if failure["run_id"] == run_id or not source.covers(key):
                 return False
             is_here = failure["source"] == store.full_path(key)
-            return is_here or not os.path.lexists(from_text(failure["source"]))
+            return is_here or not _may_be_there(failure["source"])
 
         # An input that is not mounted is empty, or cannot be listed: it says nothing of pictures.
         if not summary.total_files or Reason.FOLDER_UNREADABLE in summary.failures_by_reason:
@@ -104,33 +111,49 @@ class Books:
         if source.is_whole:
             self.ledger.forget_unfinished()
 
+    @property
+    def are_failures_told(self) -> bool:
+        """Whether failed.jsonl has each failure as soon as it is one."""
+        return self._failures.is_appended
+
     def rewrite_failures(self) -> None:
         """Write failed.jsonl as the ledger knows it. Raises EnvironmentStop or PictureError."""
-        self._lock.check()
+        self._check()
         self._failures.rewrite(self.ledger.failures)
 
 
 @contextmanager
 def open_books(
-    output: LocalStore, settings: Settings, source: Source, encoder: str, stop: Stop, force: bool
+    output: LocalStore | Remote,
+    settings: Settings,
+    source: Source,
+    encoder: str,
+    stop: Stop,
+    force: bool,
 ) -> Iterator[Books]:
     """Lock the output, sweep what a killed run left, and open the books.
 
-    Raises ConfigError if another run is at work, EnvironmentStop if they cannot be opened, and
-    Cancelled if `stop` is requested while another machine's lock is waited for.
+    An output in a bucket has a ledger, and with it a lock, only if one is asked for. Raises
+    ConfigError if another run is at work, EnvironmentStop if they cannot be opened, and Cancelled
+    if `stop` is requested while another machine's lock is waited for.
     """
-    name = _named(FAILURES_NAME, settings)
-    with (
-        lock_of(output, stop) as lock,
-        Ledger(output.own, settings, encoder, force, lock.died, check=lock.check) as ledger,
-        Failures(output.path(name), partial(output.put_chunks, name)) as failures,
-    ):
+    shelf = shelf_of(settings, output)
+    with ExitStack() as stack:
+        failures = stack.enter_context(_failures(output, settings))
+        if shelf is None:
+            ledger: Ledger | NoLedger = stack.enter_context(NoLedger())
+            yield Books(output, settings, lambda: None, ledger, failures)
+            return
+        lock = stack.enter_context(lock_of(shelf, stop))
+        ledger = stack.enter_context(
+            Ledger(shelf.own, settings, encoder, force, lock.died, check=lock.check)
+        )
         output.sweep()
         absorb(
-            *(ledger, output.path(OWN_FOLDER), settings.shard.count, settings, source.shard.has),
+            *(ledger, shelf.top, settings.shard.count, settings, source.shard.has),
             *(lambda: stop.requested, force),
         )
-        books = Books(output, settings, lock, ledger, failures)
+        books = Books(output, settings, lock.check, ledger, failures)
         # What the ledger does not know is left, and so is a list that is to be worked through.
         is_input = settings.input.startswith("@")
         if not is_input and next(ledger.failures(), None) is not None:
@@ -138,10 +161,33 @@ def open_books(
         yield books
 
 
-def lock_of(output: LocalStore, stop: Stop) -> Lock:
-    """Make the lock of a run; losing it stops the run."""
-    path = os.path.join(output.own, LOCK_NAME)
+@contextmanager
+def _failures(output: LocalStore | Remote, settings: Settings) -> Iterator[Failures | LateFailures]:
+    name = _named(FAILURES_NAME, settings)
+    put = partial(output.put_chunks, name)
+    if isinstance(output, LocalStore):
+        with Failures(output.path(name), put) as failures:
+            yield failures
+    else:
+        yield LateFailures(put, partial(output.remove, name))
+
+
+def lock_of(shelf: Shelf, stop: Stop) -> Lock:
+    """Make the lock of a run; losing it stops the run. Raises ConfigError."""
+    try:
+        os.makedirs(shelf.own, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"ledger: expected a directory that can be made, got {to_text(shelf.own)!r} "
+            f"({error.strerror}); name another"
+        ) from None
+    path = os.path.join(shelf.own, LOCK_NAME)
     return Lock(path, stop.halt, is_stopped=lambda: stop.requested)
+
+
+def _may_be_there(source: str) -> bool:
+    """Tell whether a source that is not of this run may exist still; of a bucket nobody asks."""
+    return "://" in source or os.path.lexists(from_text(source))
 
 
 def _encoded(text: str) -> bytes:

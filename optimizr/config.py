@@ -1,248 +1,39 @@
 """Settings: everything that can be set, with its default, its range and what it is for.
 
-The only place where a default is written. The flags, the environment variables, the JSON Schema
-and docs/settings.md are all derived from the models below. Later wins: config file, then
-environment, then flags.
+With its sections, in `sections.py`, the only place where a default is written. The flags, the
+environment variables, the JSON Schema and docs/settings.md are all derived from the models. Later
+wins: config file, then environment, then flags.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from optimizr.redaction import redact
-from optimizr.units import Duration, MaxFailed, Size
-from optimizr.values import (
-    Address,
-    Auto,
-    Color,
-    Format,
-    Fsync,
-    IfLarger,
-    LogFormat,
-    LogImages,
-    LogLevel,
-    Metadata,
-    Mode,
-    Naming,
-    Overwrite,
-    Path,
-    Preset,
-    Url,
+from optimizr.sections import (
+    LimitSettings,
+    LogSettings,
+    MonitorSettings,
+    PictureSettings,
+    PolicySettings,
+    PoolSettings,
+    PublishSettings,
+    ReportSettings,
+    ShardSettings,
+    StoreSettings,
+    TelemetrySettings,
+    WebpSettings,
 )
+from optimizr.values import Path
 
 ENV_PREFIX = "OPTIMIZR_"
 ENV_DELIMITER = "__"
-
-
-class Section(BaseModel):
-    """A group of settings; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _tell_numbers_from_booleans(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse `quality: true`, which Python would read as 1."""
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and kind is not bool:
-            raise ValueError("a value other than true or false")
-        return value
-
-
-class WebpSettings(Section):
-    """How the WebP is encoded, in libwebp's own terms."""
-
-    quality: int = Field(default=80, ge=0, le=100)
-    """Quality of lossy encoding, 0 (smallest) to 100 (best)."""
-    effort: int = Field(default=4, ge=0, le=6)
-    """CPU spent on compression, 0 (fastest) to 6 (smallest)."""
-    mode: Mode = "lossy"
-    """`lossy`, `lossless`, `near_lossless` (then `quality` is how near, 100 is lossless), or
-    `auto`: lossy, but of PNGs with flat areas the smaller of lossy and lossless."""
-    alpha_quality: int = Field(default=100, ge=0, le=100)
-    """Quality of transparency, 0 to 100; 100 is lossless."""
-    preset: Preset = "default"
-    """Tunes lossy encoding to a kind of picture."""
-    sharp_yuv: bool = False
-    """Convert to YUV more exactly: sharper coloured edges, more CPU."""
-    exact: bool = False
-    """Keep the colours of pixels that are wholly transparent."""
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-class ResizeSettings(Section):
-    """A box that pictures are made to fit into; never enlarged."""
-
-    max_width: int | None = Field(default=None, ge=1)
-    """Pixels of the upright picture."""
-    max_height: int | None = Field(default=None, ge=1)
-    """Pixels of the upright picture."""
-
-
-class PictureSettings(Section):
-    """How pictures are read."""
-
-    color: Color = "srgb"
-    """`srgb` converts colours to sRGB; `keep` keeps the numbers and the ICC profile."""
-    metadata: Metadata = "none"
-    """`none` drops all metadata; `keep` keeps EXIF and XMP, with the orientation reset."""
-    formats: Annotated[
-        tuple[Format, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)
-    ] = ("jpeg", "png")
-    """Formats that are read, of jpeg, png, gif, webp, tiff, heif, avif."""
-    resize: ResizeSettings = ResizeSettings()
-
-
-class PolicySettings(Section):
-    """What is done in the cases where people differ."""
-
-    naming: Naming = "replace"
-    """`replace` turns a.jpg into a.webp (a.jpg.webp where that would clash), `append` into
-    a.jpg.webp always."""
-    if_larger: IfLarger = "keep"
-    """What becomes of a WebP that is not smaller than its original: `keep` writes it anyway, `skip`
-    leaves no output, `copy` puts the original under its own name."""
-    overwrite: Overwrite = "changed"
-    """What becomes of a file that stands at an output's name: `changed` replaces it if optimizr
-    made it and its picture or the settings have changed, and fails if somebody else made it;
-    `always` replaces that too; `never` leaves whatever stands there, and counts the picture as
-    skipped."""
-    max_failed: MaxFailed = 0
-    """How many pictures may fail before the exit code says so: a count, or a percentage of all
-    pictures such as `1%`."""
-
-    def tolerates(self, failed: int, total: int) -> bool:
-        """Tell whether `failed` pictures of `total` are no more than `max_failed` allows."""
-        if isinstance(self.max_failed, str):
-            return failed * 100 <= float(self.max_failed.removesuffix("%")) * total
-        return failed <= self.max_failed
-
-
-class PoolSettings(Section):
-    """How much is done at once."""
-
-    workers: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
-    """Pictures in flight at once; `auto` begins with as many as CPU slots, adds while they stand
-    idle for want of pictures that are read, and takes back what does not help."""
-    cpus: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
-    """CPU slots: pictures decoded and encoded at once; `auto` is the CPUs that the affinity mask
-    and the cgroup quota leave."""
-    memory: Size | Auto = "auto"
-    """Ceiling for the memory of the whole process, such as 512MB or 512MiB; `auto` is 85% of the
-    cgroup's limit, else 70% of what is available."""
-
-
-class LimitSettings(Section):
-    """Where patience ends."""
-
-    max_pixels: int = Field(default=16383 * 16383, ge=1)
-    """Pixels of a picture, all frames together; larger ones are refused by their header."""
-    max_file_size: Size = ByteSize(1 << 30)
-    """Bytes of a picture's file; larger ones are not read."""
-    timeout: Duration = Field(default=timedelta(minutes=5), gt=timedelta())
-    """How long decoding and encoding one picture may take."""
-    drain: Duration = timedelta(seconds=20)
-    """How long pictures in flight may take to finish after the first SIGINT or SIGTERM."""
-
-
-class StoreSettings(Section):
-    """How outputs are written."""
-
-    fsync: Fsync = "file"
-    """When an output is safe from a power cut: `file` syncs each before it gets its name; `batch`
-    promises the same and syncs the whole file system once for all workers that wait, which slow
-    disks like; `none` leaves it to the system: after a power cut outputs may be torn."""
-
-
-class ShardSettings(Section):
-    """Which part of the pictures this run does; the shards of one `count` share an output."""
-
-    index: int = Field(default=0, ge=0)
-    """This run's place among the shards, from 0."""
-    count: int = Field(default=1, ge=1)
-    """How many runs share the pictures; a hash of its key says whose each is."""
-
-    @model_validator(mode="after")
-    def _check_index(self) -> Self:
-        if self.index >= self.count:
-            raise ValueError(f"an index below the count of {self.count}")
-        return self
-
-    @property
-    def name(self) -> str:
-        """Of this shard's files, as `3-of-10`; empty if there is but one."""
-        return f"{self.index}-of-{self.count}" if self.count > 1 else ""
-
-
-class MonitorSettings(Section):
-    """How closely the process watches itself."""
-
-    interval: Duration = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=100))
-    """Time, 100ms or more, between two samples of memory, CPU and garbage collection; the first
-    minute has some more, and one is taken at the end."""
-
-
-class LogSettings(Section):
-    """What is told while it runs."""
-
-    format: LogFormat = "auto"
-    """`json` writes events to stdout, one JSON object a line; `console` shows a progress bar and a
-    report; `auto` is console on a terminal, else json."""
-    level: LogLevel = "info"
-    """The least important event that is logged."""
-    images: LogImages = "all"
-    """Which pictures get a log line each: `all`, `failed` or `none`; failures always do."""
-    file: Path | None = None
-    """A file that the events are appended to as well, one JSON object a line."""
-
-
-class ReportSettings(Section):
-    """The report that a run leaves in its output."""
-
-    html: bool = True
-    """Whether `report.html` is written beside `summary.json`: one page that needs no network."""
-    gallery: int = Field(default=12, ge=0, le=48)
-    """How many pictures the page shows beside their WebPs, of the best, the median and the worst
-    savings; 0 for none."""
-
-
-class TelemetrySettings(Section):
-    """What is told to those who watch."""
-
-    http: Address | None = None
-    """Where `/metrics`, `/health` and `/ready` are served, such as `0.0.0.0:9464`."""
-    stall_after: Duration = Field(default=timedelta(minutes=10), gt=timedelta())
-    """How long nothing may come to an end, though pictures are in work, until `/health` says that
-    the run stalls; more than `limits.timeout`."""
-    textfile: Path | None = None
-    """A file that the metrics are written to at the end, for node_exporter's textfile collector."""
-    pushgateway: Url | None = None
-    """A Prometheus Pushgateway that the metrics are sent to at the end."""
-    otlp: bool = False
-    """Whether traces are sent by OTLP, as the standard `OTEL_` variables say (extra `otel`)."""
-    trace_sample: float = Field(default=1.0, ge=0, le=1)
-    """Which share of the pictures is traced, from 0 to 1."""
 
 
 class Settings(BaseSettings):
@@ -264,18 +55,23 @@ class Settings(BaseSettings):
     )
 
     input: Path
-    """Where the pictures are: a directory, one file, or `@failed.jsonl` to try those again that
+    """Where the pictures are: a directory, one file, a URL such as `s3://BUCKET/PREFIX` (also
+    `gs://`, `az://`; `https://` for one picture), or `@failed.jsonl` to try those again that
     failed."""
     output: Path
-    """The directory that the WebPs go to; made if it is not there."""
+    """The directory that the WebPs go to, made if it is not there; or `s3://`, `gs://`, `az://`."""
+    ledger: Path | None = None
+    """A directory on this machine for the ledger of an output in a bucket; without one, what is up
+    to date is read from the outputs themselves."""
     dead_letter: Path | None = None
-    """A directory that the originals of failed pictures are copied to."""
+    """A directory, or a place in a bucket, that the originals of failed pictures are copied to."""
     webp: WebpSettings = WebpSettings()
     picture: PictureSettings = PictureSettings()
     policy: PolicySettings = PolicySettings()
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
+    publish: PublishSettings = PublishSettings()
     shard: ShardSettings = ShardSettings()
     monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()

@@ -5,30 +5,42 @@ The one place that knows every backend; the stages know only their protocols.
 
 from __future__ import annotations
 
-import errno
 import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 from optimizr.config import Settings
-from optimizr.dead_letters import DeadLetters
-from optimizr.errors import ConfigError
-from optimizr.redaction import redact_url
+from optimizr.errors import ConfigError, PictureError, Reason
 from optimizr.source import Source
+from optimizr.source.bucket import Bucket
+from optimizr.source.names import extensions, is_picture
 from optimizr.source.retry import FailedList, Retry
 from optimizr.source.shard import Shard
 from optimizr.source.tree import Tree
+from optimizr.store import OWN_FOLDER, UNSURE, Standing
+from optimizr.store.alongside import Alongside
+from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
+from optimizr.store.memory import MemoryStore
+from optimizr.store.open import open_place
+from optimizr.store.place import WEB, Place, parse
 from optimizr.store.sync import by_name
-from optimizr.store.walk import OWN_FOLDER
+
+Remote = BucketStore | MemoryStore
 
 
-def open_input(settings: Settings) -> tuple[LocalStore, Source]:
+def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
     """Give the store that pictures are read from, and the stream of them.
 
-    Raises ConfigError if `input` is not a directory, a file or a failed.jsonl that can be read.
+    Raises ConfigError if `input` is nothing that can be read, EnvironmentStop if a bucket does not
+    answer.
     """
     if settings.input.startswith("@"):
         return _open_list(settings, settings.input[1:])
-    path = _local("input", settings.input)
+    place = parse("input", settings.input)
+    if place is not None:
+        return _open_bucket(settings, place)
+    path = settings.input
     _check_readable(path)
     folder, only = os.path.abspath(path), None
     if not os.path.isdir(path):
@@ -42,12 +54,49 @@ def open_input(settings: Settings) -> tuple[LocalStore, Source]:
     return store, _tree(settings, store, only)
 
 
-def _open_list(settings: Settings, path: str) -> tuple[LocalStore, Source]:
+def _open_list(settings: Settings, path: str) -> tuple[LocalStore | Remote, Source]:
     failed = FailedList(path)
     folder = os.fsdecode(failed.root or os.path.dirname(os.path.abspath(os.fsencode(path))))
+    place = parse("input", folder)
+    if place is not None:
+        bucket = _open_remote(settings, place)
+        among = Bucket(bucket, settings.picture.formats)
+        return bucket, Retry(failed, among, lambda _key: False, _shard(settings))
     _check_readable(folder)
     store = _open_source(settings, folder)
-    return store, Retry(failed, _tree(settings, store), store, _shard(settings))
+    return store, Retry(failed, _tree(settings, store), store.is_folder, _shard(settings))
+
+
+def _open_bucket(settings: Settings, place: Place) -> tuple[Remote, Source]:
+    """Open a place in a bucket, or the one picture that a URL names."""
+    formats = settings.picture.formats
+    around, name = place.parent()
+    only: bytes | None = None
+    if place.scheme in WEB or is_picture(name.encode(), extensions(formats)):
+        store = _open_remote(settings, around)
+        if place.scheme in WEB or _is_there(store, name.encode()):
+            only = name.encode()
+    if only is None:
+        store = _open_remote(settings, place)
+        store.check("input")
+    return store, Bucket(store, formats, only, _shard(settings))
+
+
+def _open_remote(settings: Settings, place: Place) -> Remote:
+    _check_names(settings)
+    _keep_places_apart(settings, place)
+    ours = [parse("output", path) for path in (settings.output, settings.dead_letter) if path]
+    leave_out = [other for other in ours if other is not None]
+    return open_place(place, settings.store, settings.publish, leave_out)
+
+
+def _is_there(store: Remote, key: bytes) -> bool:
+    store.check("input")
+    try:
+        store.head(key)
+    except PictureError as error:
+        return error.reason is not Reason.NOT_FOUND
+    return True
 
 
 def _open_source(settings: Settings, folder: str) -> LocalStore:
@@ -81,12 +130,44 @@ def _check_readable(path: str) -> None:
         raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
 
 
-def open_output(settings: Settings) -> LocalStore:
+def _check_names(settings: Settings) -> None:
+    """Refuse what two pictures of a bucket could come into conflict by: siblings are not seen."""
+    policy = settings.policy
+    if "naming" in policy.model_fields_set and policy.naming == "replace":
+        raise ConfigError(
+            "policy.naming: expected append for pictures of a bucket, got replace; a.jpg and a.png "
+            "would both become a.webp"
+        )
+    if policy.if_larger == "copy" and "webp" in settings.picture.formats:
+        raise ConfigError(
+            "policy.if_larger: expected keep or skip for pictures of a bucket with webp among "
+            "picture.formats, got copy; the copy of a.jpg.webp would have the name of a.jpg's WebP"
+        )
+
+
+def open_output(settings: Settings) -> LocalStore | Remote:
     """Give the store that WebPs are written to; nothing is made or touched yet.
 
-    Raises ConfigError if `output` is not a directory and could not become one.
+    Raises ConfigError if `output` is not a directory and could not become one, nor a bucket.
     """
-    path = _local("output", settings.output)
+    place = parse("output", settings.output)
+    if place is not None:
+        if place.scheme in WEB:
+            raise ConfigError(
+                f"output: expected a directory or a bucket, got {place.url!r}; a web server is "
+                "only read from"
+            )
+        return open_place(place, settings.store, settings.publish)
+    for_buckets = {"ledger": settings.ledger, "publish.presign": settings.publish.presign}
+    for setting, value in for_buckets.items():
+        if value is not None:
+            raise ConfigError(
+                f"{setting}: expected none, since {settings.output!r} is a directory; it is for "
+                "outputs in a bucket"
+            )
+    path = settings.output
+    if path.startswith("@"):
+        raise ConfigError(f"output: expected a directory or a bucket, got the list {path!r}")
     if os.path.lexists(path) and not os.path.isdir(path):
         raise ConfigError(
             f"output: expected a directory, got {path!r}, which is a file; name another"
@@ -95,33 +176,35 @@ def open_output(settings: Settings) -> LocalStore:
     return LocalStore(path, own=own, sync=by_name(settings.store.fsync))
 
 
-def open_dead_letters(
-    settings: Settings, source: LocalStore, output: LocalStore
-) -> DeadLetters | None:
-    """Give what copies the originals of failed pictures, if it is asked for.
+class Shelf(NamedTuple):
+    """Where ledgers are, on this machine."""
 
-    Raises ConfigError if it cannot be written to, or if it is the input.
-    """
-    if settings.dead_letter is None:
+    top: bytes
+    """Of all shards."""
+    own: bytes
+    """Of this one."""
+
+
+def shelf_of(settings: Settings, output: LocalStore | Remote) -> Shelf | None:
+    """Tell where the ledger of an output is; None if it has none. Raises ConfigError."""
+    if isinstance(output, LocalStore):
+        return Shelf(output.path(OWN_FOLDER), output.own)
+    if settings.ledger is None:
         return None
-    path = _local("dead_letter", settings.dead_letter)
-    for taken, whose in ((source.path(b""), "input"), (output.path(b""), "output")):
-        if os.path.realpath(os.fsencode(path)) == os.path.realpath(taken):
-            raise ConfigError(
-                f"dead_letter: expected another directory than the {whose}, got {path!r}; "
-                "name another"
-            )
-    try:
-        os.makedirs(path, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise ConfigError(
-            f"dead_letter: expected a directory that can be written to, got {path!r} "
-            f"({error.strerror}); name another"
-        ) from None
-    # What a killed run leaves half written is swept where the output's temporary files are.
-    return DeadLetters(source, LocalStore(path, own=output.own))
+    top = os.path.abspath(os.fsencode(settings.ledger))
+    return Shelf(top, os.path.join(top, os.fsencode(settings.shard.name)).rstrip(b"/"))
+
+
+def lookup(source: Source, output: LocalStore | Remote) -> Callable[[bytes], Standing | None]:
+    """Give what tells, without waiting, what stands in an output: UNSURE where it would have to.
+
+    Of two buckets the listings are compared.
+    """
+    if isinstance(output, LocalStore):
+        return output.find
+    if isinstance(source, Bucket) and source.is_whole:
+        return Alongside(output.objects()).find
+    return lambda _key: UNSURE
 
 
 def _keep_apart(settings: Settings, folder: str) -> None:
@@ -131,16 +214,16 @@ def _keep_apart(settings: Settings, folder: str) -> None:
     """
     same = os.path.realpath(settings.output) == os.path.realpath(folder)
     if same and "webp" in settings.picture.formats:
-        raise ConfigError(
-            f"output: expected another directory than the input, got {settings.output!r}; with "
-            "webp among picture.formats, the WebPs in it would be sources of the next run"
-        )
+        raise _one_place("directory", settings.output)
 
 
-def _local(setting: str, value: str) -> str:
-    if "://" in value or value.startswith("@"):
-        raise ConfigError(
-            f"{setting}: expected a path on this machine, got {redact_url(value)!r}; "
-            "this version reads and writes no buckets, queues or lists yet"
-        )
-    return value
+def _keep_places_apart(settings: Settings, place: Place) -> None:
+    if parse("output", settings.output) == place and "webp" in settings.picture.formats:
+        raise _one_place("place", place.url)
+
+
+def _one_place(what: str, name: str) -> ConfigError:
+    return ConfigError(
+        f"output: expected another {what} than the input, got {name!r}; with webp among "
+        "picture.formats, the WebPs in it would be sources of the next run"
+    )

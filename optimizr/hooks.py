@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optimizr.errors import PictureError
-from optimizr.events import Event
+from optimizr.events import Event, ImageSkipped
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
+from optimizr.store import Label
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,12 @@ class Hooks:
 
     decoding: Callable[[bytes, bytes], None] = lambda _key, _output: None
     """Called with a picture's key and the key that will be written, before it is decoded."""
-    may_write: Callable[[bytes], bool] = lambda _key: True
-    """Tells whether a key that was not foreseen may be written. May raise PictureError."""
+    check: Callable[[Item], Item | ImageSkipped] = lambda item: item
+    """Called before anything is done with a picture; gives it, or why there is nothing to do. May
+    raise PictureError."""
+    may_write: Callable[[bytes, Label | None], bool] = lambda _key, _label: True
+    """Tells whether a key that was not foreseen may be written, with that label. May raise
+    PictureError."""
     failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
     """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
     ended: Callable[[Event, Stopwatch], None] = lambda _outcome, _watch: None

@@ -29,11 +29,12 @@ from optimizr.events import (
 )
 from optimizr.hooks import NOBODY, Hooks
 from optimizr.keys import to_text
+from optimizr.ledger.makings import names_of
 from optimizr.limits import Limits
 from optimizr.outcomes import converted, skipped_as
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
-from optimizr.store import Store, Writer
+from optimizr.store import Label, Store, Writer, changed
 from optimizr.units import format_size
 
 Outcome = ImageConverted | ImageSkipped | ImageFailed
@@ -63,6 +64,7 @@ class Job:
         """How pictures are read and encoded."""
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
+        self._makings = names_of(settings)
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
@@ -94,6 +96,10 @@ class Job:
 
     def _convert(self, item: Item, watch: Stopwatch) -> Outcome:
         self._refuse_early(item)
+        checked = self._hooks.check(item)
+        if isinstance(checked, ImageSkipped):
+            return checked
+        item = checked
         with self._reserve(self._limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
             self._check_wanted()
@@ -102,8 +108,8 @@ class Job:
                 skipped = self._not_worth_it(item, data, header, made, watch)
                 if skipped is not None:
                     return skipped
-                self._put(item.output, made.data, watch)
-                self._take_away(item.superseded, item.output)
+                if not self._put_webp(item, made.data, len(data), watch):
+                    return skipped_as(item, len(data), "output_exists", item.output)
         return converted(item, len(data), header, made, watch)
 
     @contextmanager
@@ -141,10 +147,21 @@ class Job:
         ):
             return convert.without_alpha(picture, self.options, self._cancelled)
 
-    def _put(self, key: bytes, data: bytes, watch: Stopwatch) -> None:
+    def _put_webp(self, item: Item, data: bytes, original: int, watch: Stopwatch) -> bool:
+        """Write a picture's WebP; False if what stands there by now is to be left."""
+        label = self._label(item, len(data) < original)
         self._check_wanted()
         with watch.lap(Stage.STORE):
-            self._output.put(key, data)
+            # Written where nothing stood: perhaps by this run, whose request's answer was lost.
+            if not self._output.put(item.output, data, label, item.is_new):
+                if not self._hooks.may_write(item.output, label):
+                    return False
+                self._output.put(item.output, data, label)
+        self._take_away(item.superseded, item.output)
+        return True
+
+    def _label(self, item: Item, smaller: bool) -> Label:
+        return Label(item.version, self._makings[not smaller])
 
     def _check_wanted(self) -> None:
         if self._cancelled.is_set():
@@ -201,9 +218,9 @@ class Job:
         if self._if_larger == "copy":
             return replace(self._copy(item, data, watch), webp_bytes=len(made.data))
         if header.is_as_asked(self.options):
-            self._put(item.output, data, watch)
-            self._take_away(item.superseded, item.output)
-            return skipped_as(item, len(data), "webp_copied", item.output, len(made.data))
+            put = self._put_webp(item, data, len(data), watch)
+            reason = "webp_copied" if put else "output_exists"
+            return skipped_as(item, len(data), reason, item.output, len(made.data))
         return None
 
     def _copy(self, item: Item, data: bytes, watch: Stopwatch) -> ImageSkipped:
@@ -211,10 +228,13 @@ class Job:
         copied = None
         there = self._output.identity(item.key)
         if there is None or there != self._source.identity(item.key):
-            if not self._hooks.may_write(item.key):
+            label = self._label(item, smaller=False)
+            if not self._hooks.may_write(item.key, label):
                 return skipped_as(item, len(data), "output_exists", item.key)
             self._hooks.decoding(item.key, item.key)
-            self._put(item.key, data, watch)
+            self._check_wanted()
+            with watch.lap(Stage.STORE):
+                self._output.put(item.key, data, label)
             copied = item.key
         self._take_away(item.output if item.replaces else None, item.key)
         return skipped_as(item, len(data), "larger_copied", copied)
@@ -232,14 +252,9 @@ class Job:
 
     def _fetch(self, item: Item, watch: Stopwatch) -> bytes:
         with watch.lap(Stage.FETCH):
-            data, head = self._source.get(item.key)
+            data, head = self._source.get(item.key, item.version)
         if head.version != item.version or len(data) != item.size:
-            raise PictureError(
-                Stage.FETCH,
-                Reason.CHANGED,
-                f"expected the {item.size} bytes that were listed, but the file was written to "
-                "since; run again once it is at rest",
-            )
+            raise changed()
         return data
 
     @contextmanager

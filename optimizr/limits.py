@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import psutil
 
 from optimizr.budget import Budget
-from optimizr.config import PoolSettings
 from optimizr.errors import ConfigError
 from optimizr.machine import Machine
+from optimizr.sections import PoolSettings
 from optimizr.units import format_size
 
 _LEAST_BUDGET = 16 << 20

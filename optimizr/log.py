@@ -9,7 +9,6 @@ from typing import Any, TextIO
 
 import structlog
 
-from optimizr.config import LogSettings
 from optimizr.errors import ConfigError, EnvironmentStop
 from optimizr.events import (
     Event,
@@ -17,6 +16,7 @@ from optimizr.events import (
     ImageSkipped,
 )
 from optimizr.records import to_record
+from optimizr.sections import LogSettings
 from optimizr.values import LogImages
 
 

@@ -10,6 +10,7 @@ from optimizr import convert, endpoints, milestones, report, telemetry
 from optimizr.books import Books, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
+from optimizr.dead_letters import open_dead_letters
 from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
 from optimizr.events import (
     Event,
@@ -62,11 +63,16 @@ def run(
     with telemetry.watched(settings, live, store, output) as traces:
         limits = Limits.of(settings.pool)
         output.prepare()
-        failing = endpoints.open_dead_letters(settings, store, output) or Hooks.failing
+        dead_letters = open_dead_letters(settings, store, output, limits.fetched)
+        failing = dead_letters or Hooks.failing
         made_by = f"{convert.encoder()}, libvips {convert.version()}"
         with open_books(output, settings, source, made_by, stop, force) as books:
-            resume = Resume(source, books.ledger, output, settings.policy.overwrite, force)
-            hooks = Hooks(books.ledger.in_flight.begin, resume.may_write, failing, traces.ended)
+            find = endpoints.lookup(source, output)
+            resume = Resume(source, books.ledger, output, settings, force, find)
+            hooks = Hooks(
+                *(books.ledger.in_flight.begin, resume.check, resume.may_write),
+                *(failing, traces.ended),
+            )
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
@@ -133,11 +139,12 @@ def _convert(work: _Work) -> int:
 
 
 def _settle(books: Books, store: Store, work: _Work) -> None:
-    """After a run that came to its end, let the books forget what is over."""
-    if work.stop.requested:
+    """Have the failures told, and after a run that came to its end forget what is over."""
+    if work.stop.requested and books.are_failures_told:
         return
     try:
-        books.settle(store, work.source, work.record.run_id, work.live.summary)
+        if not work.stop.requested:
+            books.settle(store, work.source, work.record.run_id, work.live.summary)
         books.rewrite_failures()
     except (EnvironmentStop, PictureError) as error:
         work.stop.halt(error)

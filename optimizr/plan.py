@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from optimizr import convert, endpoints
 from optimizr.config import Settings
+from optimizr.endpoints import Remote
 from optimizr.events import (
     ImageConverted,
     RunPlanned,
@@ -21,13 +22,14 @@ from optimizr.job import Job
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
+from optimizr.ledger.none import NoLedger
 from optimizr.ledger.others import absorb, has_ledger, has_others
 from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
+from optimizr.store import Label
 from optimizr.store.local import LocalStore
-from optimizr.store.walk import OWN_FOLDER
 
 SAMPLE = 20
 """Pictures that are converted for the estimate."""
@@ -36,11 +38,14 @@ SAMPLE = 20
 class Nowhere:
     """Where the sample's WebPs are put."""
 
+    keeps_labels = False
+
     def find(self, key: bytes) -> None:
         """Find nothing."""
 
-    def put(self, key: bytes, data: bytes) -> None:
+    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
         """Forget the data."""
+        return True
 
     def remove(self, key: bytes) -> None:
         """Remove nothing."""
@@ -64,7 +69,8 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     output = endpoints.open_output(settings)
     limits = Limits.of(settings.pool)
     with _looking(settings, source, output, force, stop) as ledger:
-        resume = Resume(source, ledger, output, settings.policy.overwrite, force)
+        find = endpoints.lookup(source, output)
+        resume = Resume(source, ledger, output, settings, force, find)
         drawn = _draw(resume, stop)
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
     outcomes = [outcome for some in pool.run(drawn.sample, stop, 0) for outcome in some]
@@ -94,15 +100,20 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
 
 @contextmanager
 def _looking(
-    settings: Settings, source: Source, output: LocalStore, force: bool, stop: Stop
-) -> Iterator[Ledger]:
+    settings: Settings, source: Source, output: LocalStore | Remote, force: bool, stop: Stop
+) -> Iterator[Ledger | NoLedger]:
     """Give what the output's ledgers know, to look at."""
-    top = output.path(OWN_FOLDER)
-    if os.path.isdir(top) and not has_others(top, settings.shard.count) and has_ledger(output.own):
-        lock = os.path.join(output.own, LOCK_NAME)
+    shelf = endpoints.shelf_of(settings, output)
+    if shelf is None:
+        with NoLedger() as nothing:
+            yield nothing
+        return
+    top, own = shelf
+    if os.path.isdir(top) and not has_others(top, settings.shard.count) and has_ledger(own):
+        lock = os.path.join(own, LOCK_NAME)
         with (
             Lock(lock, stop.halt, purpose="read", is_stopped=lambda: stop.requested) as held,
-            Ledger(output.own, settings, "", force, held.died, look_only=True) as ledger,
+            Ledger(own, settings, "", force, held.died, look_only=True) as ledger,
         ):
             yield ledger
         return

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from optimizr import endpoints
 from optimizr.books import lock_of
-from optimizr.config import Settings, ShardSettings
+from optimizr.config import Settings
+from optimizr.endpoints import Remote, Shelf
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.others import absorb, has_others
 from optimizr.pool import Stop
+from optimizr.sections import ShardSettings
 from optimizr.source import Source
 from optimizr.store import Standing, Store
 from optimizr.store.local import LocalStore
@@ -40,12 +42,12 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
     settings = settings.model_copy(update={"shard": ShardSettings()})  # what all of them made
     store, source = endpoints.open_input(settings)
     output = endpoints.open_output(settings)
-    _check(settings, source, output)
+    shelf = _check(settings, source, output)
     with (
-        lock_of(output, stop) as lock,
-        Ledger(output.own, settings, encoder="", died=lock.died) as ledger,
+        lock_of(shelf, stop) as lock,
+        Ledger(shelf.own, settings, encoder="", died=lock.died) as ledger,
     ):
-        absorb(ledger, output.own, 1, settings, source.shard.has, lambda: stop.requested)
+        absorb(ledger, shelf.top, 1, settings, source.shard.has, lambda: stop.requested)
         here = store.identity(b"")
         for made, key, size in ledger.outputs():
             if stop.requested:
@@ -69,12 +71,17 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
                 yield Orphan(output.full_path(made), standing.size, is_ours)
 
 
-def _check(settings: Settings, source: Source, output: LocalStore) -> None:
+def _check(settings: Settings, source: Source, output: LocalStore | Remote) -> Shelf:
     if not source.is_whole:
         raise ConfigError(
             f"input: expected the directory that the outputs were made from, got {settings.input!r}"
         )
-    if not has_others(output.own, None):
+    shelf = endpoints.shelf_of(settings, output)
+    if shelf is None:
+        raise ConfigError(
+            "ledger: expected the one of the runs that made the outputs, got none; pass --ledger"
+        )
+    if not has_others(shelf.top, None):
         raise ConfigError(
             f"output: expected a ledger in {settings.output!r}, got none; no run has been here"
         )
@@ -83,9 +90,10 @@ def _check(settings: Settings, source: Source, output: LocalStore) -> None:
             f"input: expected pictures in {settings.input!r}, got none; is its volume mounted? "
             "To be rid of all outputs, remove their directory"
         )
+    return shelf
 
 
-def _remove(output: LocalStore, made: bytes) -> bool:
+def _remove(output: LocalStore | Remote, made: bytes) -> bool:
     """Remove an output; False if it cannot be."""
     try:
         output.remove(made)
@@ -94,7 +102,7 @@ def _remove(output: LocalStore, made: bytes) -> bool:
     return True
 
 
-def _standing(output: LocalStore, made: bytes) -> Standing | None:
+def _standing(output: LocalStore | Remote, made: bytes) -> Standing | None:
     try:
         return output.find(made)
     except PictureError:  # something that is no file, so it is none of ours

@@ -1,21 +1,24 @@
 """What is still to be done: each item is looked up in the ledger before a worker gets it.
 
 Looking up is quick and there may be millions that are up to date, so these never go through a
-worker one by one: word of them is passed on in batches.
+worker one by one: word of them is passed on in batches. What only the output itself can tell is
+asked by a worker: a bucket takes its time to answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from optimizr.config import Settings
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.events import ImageSkipped
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import Known, Ledger
+from optimizr.ledger.makings import names_of
+from optimizr.ledger.none import NoLedger
 from optimizr.source import Item
-from optimizr.store import Writer
-from optimizr.values import Overwrite
+from optimizr.store import Label, Standing, Writer
 
 Skips = list[ImageSkipped]
 """Word of items that need no worker."""
@@ -30,16 +33,24 @@ class Resume:
     def __init__(
         self,
         items: Iterable[Item],
-        ledger: Ledger,
+        ledger: Ledger | NoLedger,
         output: Writer,
-        overwrite: Overwrite,
+        settings: Settings,
         force: bool = False,
+        find: Callable[[bytes], Standing | None] | None = None,
     ) -> None:
-        """With `force`, nothing is up to date."""
+        """With `force`, nothing is up to date.
+
+        `find` tells what stands in the output without waiting, or UNSURE; by default the output
+        itself does.
+        """
         self._items = items
         self._ledger = ledger
         self._output = output
-        self._overwrite = overwrite
+        self._find = find or output.find
+        self._overwrite = settings.policy.overwrite
+        self._copies = settings.policy.if_larger == "copy"
+        self._makings = names_of(settings)
         self._force = force
 
     def __iter__(self) -> Iterator[Item | Skips]:
@@ -60,19 +71,59 @@ class Resume:
         if skips:
             yield skips
 
-    def may_write(self, key: bytes) -> bool:
+    def may_write(self, key: bytes, label: Label | None = None) -> bool:
         """Tell whether a key may be written, whatever stands there; False to leave it as it is.
 
-        Raises PictureError if something stands there that optimizr did not make.
+        What carries the very `label` that it is to have is what was to be written: the answer to
+        a request may be lost. Called by workers. Raises PictureError if something stands there that
+        optimizr did not make.
         """
         standing = self._output.find(key)
         if standing is None or self._overwrite == "always":
             return True
+        if label is not None and standing.label == label:
+            return True
         if self._overwrite == "never":
             return False
-        if not self._ledger.made(key, *standing):
+        if not self._is_ours(key, standing):
             raise self._not_ours(key)
         return True
+
+    def check(self, item: Item) -> Item | ImageSkipped:
+        """Ask the output about an item that is doubtful. Called by workers; raises PictureError."""
+        if not item.is_doubtful:
+            return item
+        standing = self._output.find(item.output)
+        if standing is None:
+            return self._check_copy(item._replace(is_new=True))
+        if self._tells_of(standing, item):
+            return _skipped(item, "up_to_date", item.output, standing.size)
+        if self._overwrite == "never":
+            return _skipped(item, "output_exists", item.output, 0)
+        ours = self._is_ours(item.output, standing)
+        if not ours and self._overwrite == "changed":
+            raise self._not_ours(item.output)
+        return item._replace(replaces=ours)
+
+    def _check_copy(self, item: Item) -> Item | ImageSkipped:
+        """See whether a copy of the picture, by `if_larger: copy`, stands for it."""
+        standing = self._output.find(item.key) if self._copies else None
+        if standing is None or standing.label is None:
+            return item
+        if self._tells_of(standing, item):
+            return _skipped(item, "up_to_date", item.key, 0)
+        return item._replace(superseded=item.key)
+
+    def _tells_of(self, standing: Standing, item: Item) -> bool:
+        """Tell whether an output says that it was made from this, by these settings."""
+        label = standing.label
+        if label is None or self._force:
+            return False
+        return label.source == item.version and label.making in self._makings
+
+    def _is_ours(self, key: bytes, standing: Standing) -> bool:
+        made = self._ledger.made(key, standing.size, standing.mtime_ns)
+        return made or standing.label is not None
 
     def _look_up(self, item: Item) -> Item | ImageSkipped:
         if item.problem is not None:
@@ -95,28 +146,38 @@ class Resume:
             return True  # by `if_larger: skip`, or the original stands there itself
         if known.output != (item.key if known.outcome == "larger_copied" else item.output):
             return False
-        standing = self._output.find(known.output)
+        standing = self._find(known.output)
         return standing is not None and standing.size == known.output_bytes
 
     def _with_copy(self, item: Item, known: Known | None) -> Item:
         """Say which copy of the picture, by `if_larger: copy`, stands in the output."""
         if known is None or known.outcome != "larger_copied" or known.output is None:
             return item
-        standing = self._output.find(known.output)
-        ours = standing is not None and self._ledger.made(known.output, *standing)
+        standing = self._find(known.output)
+        ours = standing is not None and self._is_ours(known.output, standing)
         return item._replace(superseded=known.output) if ours else item
 
     def _allowed(self, item: Item) -> Item | ImageSkipped:
-        alone = self._ledger.must_be_alone(item.key)
-        standing = self._output.find(item.output)
+        if self._ledger.must_be_alone(item.key):
+            item = item._replace(alone=True)
+        standing = self._find(item.output)
         if standing is None:
-            return item._replace(alone=True) if alone else item
+            return self._new(item)
+        ours = self._is_ours(item.output, standing)
+        if self._output.keeps_labels and not ours:
+            return item._replace(is_doubtful=True)
         if self._overwrite == "never":
             return _skipped(item, "output_exists", item.output, 0)
-        ours = self._ledger.made(item.output, *standing)
         if not ours and self._overwrite == "changed":
             raise self._not_ours(item.output)
-        return item._replace(alone=alone, replaces=ours)
+        return item._replace(replaces=ours)
+
+    def _new(self, item: Item) -> Item:
+        """Say that nothing stands for an item, unless a copy of it may."""
+        if not self._output.keeps_labels:
+            return item
+        may_be_copied = self._copies and self._find(item.key) is not None
+        return item._replace(is_new=True, is_doubtful=may_be_copied)
 
     def _not_ours(self, key: bytes) -> PictureError:
         return PictureError(

@@ -56,3 +56,12 @@ def _check_url(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_check_address)]
 Url = Annotated[str, AfterValidator(_check_url)]
+
+
+def _check_header(value: str) -> str:
+    if not value or not value.isascii() or not value.isprintable():
+        raise ValueError("the value of an HTTP header, in printable ASCII")
+    return value
+
+
+HeaderValue = Annotated[str, AfterValidator(_check_header)]

@@ -15,9 +15,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from optimizr import Settings, pipeline
-from optimizr.config import TelemetrySettings
 from optimizr.errors import ConfigError, EnvironmentStop
 from optimizr.events import Event
+from optimizr.sections import TelemetrySettings
 from optimizr.telemetry.spans import ATTRIBUTES, RUN_ID, SPANS
 from tests.collectors import Got, by_grpc, by_http, spans
 from tests.conftest import Program, clean_environment, events, fill, named

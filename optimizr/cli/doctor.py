@@ -11,10 +11,10 @@ from optimizr import convert
 from optimizr._version import __version__
 from optimizr.cli.parser import Parser
 from optimizr.cli.stdout import write
-from optimizr.config import PoolSettings
 from optimizr.errors import ConfigError, EnvironmentStop, ExitCode
 from optimizr.limits import Limits
 from optimizr.machine import Machine
+from optimizr.sections import PoolSettings
 from optimizr.units import format_size
 
 _SLOW = 2.0

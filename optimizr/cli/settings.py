@@ -26,9 +26,10 @@ from pydantic_settings import (
 )
 
 from optimizr.cli.parser import Parser
-from optimizr.config import ENV_DELIMITER, ENV_PREFIX, Section, Settings
+from optimizr.config import ENV_DELIMITER, ENV_PREFIX, Settings
 from optimizr.errors import ConfigError
 from optimizr.redaction import mask
+from optimizr.sections import Section
 
 SHORT_FLAGS = {
     "webp.quality": "quality",

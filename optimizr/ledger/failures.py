@@ -37,8 +37,33 @@ def to_line(event: ImageFailed) -> str:
     )
 
 
+class LateFailures:
+    """The file in a store that cannot be appended to: it is written at the end of the run."""
+
+    is_appended = False
+
+    def __init__(
+        self, put: Callable[[Callable[[], Iterator[bytes]]], None], remove: Callable[[], None]
+    ) -> None:
+        """`put` writes all of the file, given what gives its lines; `remove` removes it."""
+        self._put = put
+        self._remove = remove
+
+    def append(self, line: str) -> None:
+        """Do nothing: the ledger keeps it until the end."""
+
+    def rewrite(self, lines: Callable[[], Iterator[str]]) -> None:
+        """Write all lines; with none, remove the file. Raises what the store raises."""
+        if next(lines(), None) is not None:
+            self._put(lambda: (line.encode() + b"\n" for line in lines()))
+        else:
+            self._remove()
+
+
 class Failures:
-    """The file, for the length of a `with` block."""
+    """The file on this machine, for the length of a `with` block."""
+
+    is_appended = True
 
     def __init__(self, path: bytes, put: Callable[[Callable[[], Iterator[bytes]]], None]) -> None:
         """`put` writes all of the file at once, given what gives its lines."""

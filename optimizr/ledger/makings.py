@@ -71,6 +71,15 @@ def made_with(settings: Settings) -> str:
     return json.dumps(deciding, sort_keys=True)
 
 
+def names_of(settings: Settings) -> tuple[str, str]:
+    """Name what outputs are made with, for labels: where a WebP got smaller, and where it did not.
+
+    As in the ledger, `policy.if_larger` belongs to the second only.
+    """
+    name = fingerprint(made_with(settings))
+    return name, f"{name}-{settings.policy.if_larger}"
+
+
 def fingerprint(settings: str) -> str:
     """Give 16 hex digits of BLAKE2b of what `made_with` gave."""
     return hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()

@@ -24,10 +24,28 @@ class Item(NamedTuple):
     """What is found wrong with it already; such an item only fails."""
     replaces: bool = False
     """Whether an output that optimizr made stands at `output`."""
+    is_new: bool = False
+    """Whether nothing stood at `output` when it was listed."""
+    is_doubtful: bool = False
+    """Whether what stands at `output` must be asked, if it is up to date and whose it is."""
     superseded: bytes | None = None
     """The key of a copy of it that optimizr made; it goes once there is a WebP instead, or none."""
     alone: bool = False
     """Whether it must be converted in a process of its own: it may take down ours."""
+
+
+class Lookup(Protocol):
+    """Whoever gives items by their keys."""
+
+    @property
+    def ignored(self) -> int:
+        """Files passed over so far."""
+
+    def item(self, key: bytes) -> Item:
+        """Give one item, with the output that it has among all."""
+
+    def below(self, key: bytes) -> Iterator[Item]:
+        """Give the items at or below a folder."""
 
 
 class Source(Protocol):

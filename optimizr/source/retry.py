@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from optimizr.errors import ConfigError, PictureError, Reason, Stage
 from optimizr.keys import from_text
-from optimizr.source import Item
+from optimizr.source import Item, Lookup
 from optimizr.source.shard import WHOLE, Shard
-from optimizr.source.tree import Tree
-from optimizr.store import Store
 
 _LONGEST = 1 << 20
 """Bytes of a line; a longer one is not one of ours."""
@@ -77,10 +75,16 @@ class Retry:
 
     is_whole = False
 
-    def __init__(self, failed: FailedList, tree: Tree, store: Store, shard: Shard = WHOLE) -> None:
+    def __init__(
+        self,
+        failed: FailedList,
+        among: Lookup,
+        is_folder: Callable[[bytes], bool],
+        shard: Shard = WHOLE,
+    ) -> None:
         self._failed = failed
-        self._tree = tree
-        self._store = store
+        self._among = among
+        self._is_folder = is_folder
         self.shard = shard
         self._seen: set[bytes] = set()
         """Keys that have come by; as many as have failed."""
@@ -88,7 +92,7 @@ class Retry:
     @property
     def ignored(self) -> int:
         """Files that are not pictures by name, in folders that could not be listed before."""
-        return self._tree.ignored
+        return self._among.ignored
 
     def __iter__(self) -> Iterator[Item]:
         """Look each up in its folder; a folder that failed is walked."""
@@ -96,11 +100,11 @@ class Retry:
             if line.key is None:
                 if self.shard.has(self._failed.name(line.number)):
                     yield self._unusable(line)
-            elif self._store.is_folder(line.key):
+            elif self._is_folder(line.key):
                 self._seen.add(line.key)
-                yield from self._new(self._tree.below(line.key))
+                yield from self._new(self._among.below(line.key))
             elif self.shard.has(line.key):
-                yield from self._new([self._tree.item(line.key)])
+                yield from self._new([self._among.item(line.key)])
 
     def covers(self, key: bytes) -> bool:
         """Tell whether a key was on the list, or in a folder that was."""

@@ -8,7 +8,7 @@ from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.source.names import OutputNames, extensions, is_picture
 from optimizr.source.shard import WHOLE, Shard
-from optimizr.store import Folder, Store
+from optimizr.store import Folder, Folders
 from optimizr.values import Naming
 
 
@@ -17,7 +17,7 @@ class Tree:
 
     def __init__(
         self,
-        store: Store,
+        store: Folders,
         naming: Naming,
         formats: Iterable[str],
         copies: bool = False,

@@ -3,14 +3,21 @@
 A store gives whole objects and takes whole objects: a reader sees the old one or the new one,
 never a part. Foreign errors end here: what concerns one object is raised as PictureError, what
 concerns the store as a whole (full, gone, read-only) as EnvironmentStop.
+
+    local.py      a directory: has folders; what is done in it stands in a ledger beside it
+    bucket.py     a bucket of S3, Google Cloud or Azure, through obstore; objects carry labels
+    memory.py     a bucket in memory, for tests of what stands on a store
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from optimizr.errors import PictureError
+from optimizr.errors import PictureError, Reason, Stage
+
+OWN_FOLDER = b".optimizr"
+"""Holds what optimizr keeps for itself in an output; never a source of pictures."""
 
 
 class Head(NamedTuple):
@@ -22,6 +29,15 @@ class Head(NamedTuple):
     """Changes whenever the content does: for files, size and modification time."""
 
 
+class Label(NamedTuple):
+    """What an output says of itself, where the store keeps words with its objects."""
+
+    source: str
+    """The version of the source that it was made from."""
+    making: str
+    """What it was made with; see `optimizr.ledger.makings`."""
+
+
 class Standing(NamedTuple):
     """What stands at a key that is to be written."""
 
@@ -29,6 +45,26 @@ class Standing(NamedTuple):
     """Bytes."""
     mtime_ns: int
     """When it was last written, in nanoseconds by the store's clock."""
+    label: Label | None = None
+    """None if optimizr did not make it, if the store keeps no labels, or if it was only listed."""
+
+
+UNSURE = Standing(-1, 0)
+"""Something may stand there: only the store itself can tell."""
+
+
+class Object(NamedTuple):
+    """An object of a store without folders, as its listing tells of it."""
+
+    key: bytes
+    size: int = 0
+    """Bytes."""
+    version: str = ""
+    """As `Head` has it."""
+    mtime_ns: int = 0
+    """When it was last written, in nanoseconds by the store's clock."""
+    problem: PictureError | None = None
+    """Why it cannot be had, though it is listed."""
 
 
 class Folder(NamedTuple):
@@ -53,17 +89,28 @@ class Folder(NamedTuple):
 class Writer(Protocol):
     """Where outputs go. Keys are bytes, parts divided by `/`."""
 
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether objects carry the labels that they are put with."""
+
     def find(self, key: bytes) -> Standing | None:
         """Tell what stands at a key, if anything does. Raises PictureError or EnvironmentStop."""
 
-    def put(self, key: bytes, data: bytes) -> None:
-        """Write the whole object or nothing. Raises PictureError or EnvironmentStop."""
+    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
+        """Write the whole object or nothing. Raises PictureError or EnvironmentStop.
+
+        With `new`, a store that keeps labels writes only where nothing stands; False if something
+        does.
+        """
 
     def remove(self, key: bytes) -> None:
         """Remove an object, if it is there. Raises PictureError or EnvironmentStop."""
 
     def identity(self, key: bytes) -> object:
-        """Tell apart the object at a key from those of all stores; None if there is none."""
+        """Tell apart the object at a key from those of all stores.
+
+        None if there is none, in a store that knows that without asking.
+        """
 
     def full_path(self, key: bytes) -> str:
         """Name the object for people, as text that `optimizr.keys` reads back."""
@@ -72,8 +119,33 @@ class Writer(Protocol):
 class Store(Writer, Protocol):
     """What the pipeline asks of a store."""
 
+    def prepare(self) -> None:
+        """Make it fit for writing, or raise ConfigError or EnvironmentStop."""
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half written. Raises EnvironmentStop."""
+
     def trouble(self, writing: bool = False) -> str | None:
         """Tell what keeps all of it from being read just now, or written to; None if nothing."""
+
+    def head(self, key: bytes) -> Head:
+        """Ask for size and version. Raises PictureError or EnvironmentStop."""
+
+    def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
+        """Read the whole object, as far as it is of `version`, if one is given.
+
+        Raises PictureError or EnvironmentStop.
+        """
+
+    def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
+        """Write what does not fit into memory, whole or not at all; raises what `put` does.
+
+        `chunks` gives it from its beginning; it may be asked more than once.
+        """
+
+
+class Folders(Store, Protocol):
+    """A store that has folders, so that it can be walked."""
 
     def folders(self, below: bytes = b"") -> Iterator[Folder]:
         """List everything, or what is at or below a folder, lazily, in a stable order."""
@@ -84,8 +156,22 @@ class Store(Writer, Protocol):
     def is_folder(self, key: bytes) -> bool:
         """Tell whether there is a folder at a key."""
 
-    def head(self, key: bytes) -> Head:
-        """Ask for size and version. Raises PictureError."""
 
-    def get(self, key: bytes) -> tuple[bytes, Head]:
-        """Read the whole object. Raises PictureError."""
+class Flat(Store, Protocol):
+    """A store that has keys only."""
+
+    def objects(self) -> Iterator[Object]:
+        """List everything, lazily, in the order of keys as far as the store keeps one.
+
+        Raises EnvironmentStop.
+        """
+
+
+def changed() -> PictureError:
+    """Tell of a source that is not the one that was listed."""
+    return PictureError(
+        Stage.FETCH,
+        Reason.CHANGED,
+        "expected the bytes that were listed, but the source was written to since; run again once "
+        "it is at rest",
+    )

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Iterable
 from io import FileIO
 
-from optimizr.store import Head
+from optimizr.store import Head, changed
 from optimizr.store.retry import retried
 from optimizr.store.sync import Sync
 
@@ -37,14 +37,19 @@ def stat_of(path: bytes) -> os.stat_result:
 
 
 @retried
-def read_whole(path: bytes) -> tuple[bytes, Head]:
-    """Read a regular file, and its version as it is after reading."""
+def read_whole(path: bytes, version: str) -> tuple[bytes, Head]:
+    """Read a regular file, and its version as it is after reading.
+
+    Raises PictureError, before any of it is read, if it is of another version than the one given.
+    """
     # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(number, "rb", buffering=0) as file:
         before = os.fstat(number)
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "it is a device or a pipe")
+        if version and head_of(before).version != version:
+            raise changed()
         # No more than was there: a file that grows is told by its version.
         data = _read(file, before.st_size)
         return data, head_of(os.fstat(number))

@@ -27,7 +27,7 @@ from optimizr.errors import (
     Reason,
     Stage,
 )
-from optimizr.store import Folder, Head, Standing
+from optimizr.store import OWN_FOLDER, Folder, Head, Label, Standing
 from optimizr.store.files import (
     discard,
     head_of,
@@ -39,13 +39,15 @@ from optimizr.store.files import (
     write_chunks,
 )
 from optimizr.store.sync import Sync, each_file
-from optimizr.store.walk import OWN_FOLDER, walk
+from optimizr.store.walk import walk
 
 _TMP_PREFIX = b"tmp-"
 
 
 class LocalStore:
     """A directory. `root` is made absolute; keys are paths below it."""
+
+    keeps_labels = False
 
     def __init__(
         self,
@@ -140,20 +142,27 @@ class LocalStore:
         except OSError as error:
             raise self._put_error(error, key) from None
 
-    def get(self, key: bytes) -> tuple[bytes, Head]:
+    def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
         """Read the whole file, and its version as it was after reading. Raises PictureError."""
         try:
-            return read_whole(self.path(key))
+            return read_whole(self.path(key), version)
         except OSError as error:
             raise _file_error(error, Stage.FETCH, self.path(key)) from None
 
-    def put(self, key: bytes, data: bytes) -> None:
+    def put(
+        self,
+        key: bytes,
+        data: bytes,
+        label: Label | None = None,  # noqa: ARG002 - files have none
+        new: bool = False,  # noqa: ARG002 - an output has one writer, and a ledger
+    ) -> bool:
         """Write the whole file or nothing.
 
         Raises PictureError where the fault is this file's (its name, something in its way), and
         EnvironmentStop where no file could be written.
         """
         self._put(key, lambda path: write(path, data, self._sync))
+        return True
 
     def put_file(self, key: bytes, source: bytes) -> None:
         """Copy the whole file at the path `source` or nothing; raises what `get` and `put` do.

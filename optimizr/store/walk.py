@@ -15,11 +15,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from optimizr.errors import PictureError, Reason, Stage
-from optimizr.store import Folder
+from optimizr.store import OWN_FOLDER, Folder
 from optimizr.store.retry import retried
-
-OWN_FOLDER = b".optimizr"
-"""Holds what optimizr keeps for itself in an output; never a source of pictures."""
 
 
 def walk(root: bytes, leave_out: Iterable[bytes] = (), below: bytes = b"") -> Iterator[Folder]:

@@ -1,0 +1,236 @@
+"""The store in a bucket: bytes go from there to memory and back, and never by way of a disk.
+
+A picture is put in one request, so whoever looks sees the whole of it or none, and a run that is
+killed leaves no parts behind. Words with each output say what it was made from and with what.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TypeVar
+
+from optimizr.errors import PictureError, Reason, Stage
+from optimizr.keys import to_text
+from optimizr.sections import PublishSettings, StoreSettings
+from optimizr.store import OWN_FOLDER, Head, Label, Object, Standing, changed
+from optimizr.store.addresses import path_of
+from optimizr.store.cloud.backend import Backend, Refusal
+from optimizr.store.patience import Patience
+from optimizr.store.place import Place
+from optimizr.store.verdicts import about_object, about_store, unusable
+
+R = TypeVar("R")
+
+SOURCE, MAKING = "optimizrsource", "optimizrsettings"
+"""Names of the words with an output. Azure takes letters only; some proxies drop underscores."""
+_PAGE = 1000
+"""Keys a listing asks for at once: the most that S3 gives."""
+_ONE_PUT = 16 << 20
+"""Bytes of a report's file that are put in one request; a longer one in several."""
+_PROBE = OWN_FOLDER + b"/probe"
+
+
+class BucketStore:
+    """A place in a bucket. Keys are those below it. Its methods may be called from any thread."""
+
+    keeps_labels = True
+
+    def __init__(
+        self,
+        place: Place,
+        connect: Callable[[], Backend],
+        settings: StoreSettings,
+        publish: PublishSettings,
+        leave_out: Iterable[Place] = (),
+    ) -> None:
+        """Name the place; it is reached when it is first asked for something.
+
+        Listing passes over what is within the places `leave_out`, unless one is the place itself.
+        """
+        self.place = place
+        self._connect = connect
+        self._cache_control = publish.cache_control
+        self._prefix = f"{place.prefix}/" if place.prefix else ""
+        within = [other for other in leave_out if place.contains(other) and other != place]
+        self._left_out = tuple(f"{other.prefix[len(self._prefix) :]}/".encode() for other in within)
+        give_up = settings.give_up_after.total_seconds()
+        self._patiently = Patience(place.url, give_up, lambda: self.trouble() is None)
+
+    @cached_property
+    def _backend(self) -> Backend:
+        return self._connect()
+
+    def check(self, setting: str) -> None:
+        """See that it can be listed, before anything is begun.
+
+        Raises ConfigError, EnvironmentStop if it does not answer.
+        """
+        try:
+            self._patiently(lambda: self._backend.page(self._prefix, None, 1))
+        except Refusal as refusal:
+            raise unusable(setting, self.place, "be listed", refusal) from None
+
+    def prepare(self) -> None:
+        """See that it can be written to. Raises ConfigError or EnvironmentStop."""
+        path = self._path(_PROBE)
+        try:
+            self._patiently(lambda: self._backend.objects.put(path, b"", {}))
+        except Refusal as refusal:
+            raise unusable("output", self.place, "be written to", refusal) from None
+        try:
+            self._patiently(lambda: self._backend.objects.delete(path))
+        except Refusal:
+            return  # who may write may not always delete; the next run writes it again
+
+    def sweep(self) -> None:
+        """Do nothing: what is not put whole is not there."""
+
+    def trouble(self, writing: bool = False) -> str | None:  # noqa: ARG002 - see the protocol
+        """Tell what keeps it from answering just now."""
+        try:
+            self._backend.objects.head(self._path(_PROBE))
+        except Refusal as refusal:
+            if refusal.status != 404 or refusal.is_of_bucket:
+                return f"{self.place.url}: {refusal}"
+        return None
+
+    def objects(self) -> Iterator[Object]:
+        """List everything below the place, a page at a time. Raises EnvironmentStop."""
+        token: str | None = None
+        while True:
+            try:
+                page = self._patiently(lambda: self._backend.page(self._prefix, token, _PAGE))  # noqa: B023
+            except Refusal as refusal:
+                raise about_store(self.place, refusal) from None
+            for found in page.objects:
+                key = found.key[len(self._prefix.encode()) :]
+                if key and not self._is_left_out(key):
+                    yield self._checked(found._replace(key=key))
+            token = page.next
+            if token is None:
+                return
+
+    def _checked(self, found: Object) -> Object:
+        try:
+            self._path(found.key, Stage.LIST)
+        except PictureError as problem:
+            return found._replace(problem=problem)
+        return found
+
+    def _is_left_out(self, key: bytes) -> bool:
+        return key.startswith(self._left_out) or OWN_FOLDER in key.split(b"/")[:-1]
+
+    def head(self, key: bytes) -> Head:
+        """Ask for size and version. Raises PictureError or EnvironmentStop."""
+        path = self._path(key, Stage.LIST)
+        return self._ask(Stage.LIST, key, lambda: self._backend.objects.head(path)).head
+
+    def find(self, key: bytes) -> Standing | None:
+        """Tell what stands at a key, and its label. Raises PictureError or EnvironmentStop."""
+        path = self._path(key)
+        try:
+            found = self._ask(Stage.STORE, key, lambda: self._backend.objects.head(path))
+        except PictureError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return None
+            raise
+        words = found.words
+        label = Label(words.get(SOURCE, ""), words[MAKING]) if MAKING in words else None
+        return Standing(found.head.size, found.mtime_ns, label)
+
+    def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
+        """Read the whole object, if it is of that version. Raises PictureError or EnvironmentStop.
+
+        That an object was replaced is seen from its headers, before any of it is read.
+        """
+
+        def check(head: Head) -> None:
+            if version and head.version != version:
+                raise changed()
+
+        path = self._path(key, Stage.FETCH)
+        return self._ask(Stage.FETCH, key, lambda: self._backend.objects.read(path, check))
+
+    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
+        """Write the whole object in one request; with `new` only if nothing stands there.
+
+        Raises PictureError or EnvironmentStop.
+        """
+        path = self._path(key)
+        words = self._words(key, label)
+        try:
+            self._patiently(lambda: self._backend.objects.put(path, data, words, new))
+        except Refusal as refusal:
+            if new and refusal.status == 412:
+                return False
+            raise about_object(self.place, key, Stage.STORE, refusal) from None
+        return True
+
+    def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
+        """Write what does not fit into memory; raises what `put` does."""
+        begun = bytearray()
+        for chunk in chunks():
+            begun += chunk
+            if len(begun) > _ONE_PUT:
+                break
+        else:
+            self.put(key, bytes(begun))
+            return
+        path, words = self._path(key), self._words(key, None)
+        self._ask(Stage.STORE, key, lambda: self._backend.objects.put(path, chunks(), words))
+
+    def remove(self, key: bytes) -> None:
+        """Remove an object, if it is there. Raises PictureError or EnvironmentStop."""
+        path = self._path(key)
+        try:
+            self._ask(Stage.STORE, key, lambda: self._backend.objects.delete(path))
+        except PictureError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+
+    def sign(self, keys: Sequence[bytes], span: timedelta) -> Sequence[str]:
+        """Give a URL each that anybody may read the object by, for so long: a credential.
+
+        Raises PictureError or EnvironmentStop.
+        """
+        paths = [self._path(key) for key in keys]
+        return self._ask(Stage.STORE, b"", lambda: self._backend.objects.sign(paths, span))
+
+    def ends_before(self, span: timedelta) -> bool:
+        """Tell whether the credentials that sign may end sooner than in so long."""
+        return self._backend.ends_before(span)
+
+    def identity(self, key: bytes) -> tuple[str, str, bytes]:
+        """Tell apart the object at a key, whether it is there or not."""
+        return self.place.scheme, self.place.bucket, self._prefix.encode() + key
+
+    def full_path(self, key: bytes) -> str:
+        """Give the URL, as text that `optimizr.keys` reads back."""
+        return f"{to_text(self.place.url.encode())}/{to_text(key)}"
+
+    def _path(self, key: bytes, stage: Stage = Stage.STORE) -> str:
+        return path_of(self._prefix.encode() + key, stage)
+
+    def _ask(self, stage: Stage, key: bytes, request: Callable[[], R]) -> R:
+        try:
+            return self._patiently(request)
+        except Refusal as refusal:
+            raise about_object(self.place, key, stage, refusal) from None
+
+    def _words(self, key: bytes, label: Label | None) -> dict[str, str]:
+        kind = mimetypes.guess_type(key.decode("utf-8", "replace"))[0] or _KINDS.get(
+            key.rpartition(b".")[2].lower(), "application/octet-stream"
+        )
+        words = {"Content-Type": kind}
+        if label is not None:
+            words |= {SOURCE: label.source, MAKING: label.making}
+            if self._cache_control:
+                words["Cache-Control"] = self._cache_control
+        return words
+
+
+_KINDS = {b"webp": "image/webp", b"jsonl": "application/x-ndjson"}
+"""What Python's table of media types lacks."""

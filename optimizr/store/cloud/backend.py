@@ -1,0 +1,120 @@
+"""What differs from cloud to cloud: how one is reached, how it lists, and how it refuses.
+
+obstore moves the bytes of all of them. It cannot list a bucket that has a key which is no path in
+its sense (`a//b.jpg`, `d/./x`): such a key makes it give up the whole listing. So listing is done
+by each cloud's own SDK, which knows keys as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from optimizr.store import Object
+
+if TYPE_CHECKING:
+    from optimizr.store.cloud.objects import Objects
+
+
+class Page(NamedTuple):
+    """Some of a listing."""
+
+    objects: Sequence[Object]
+    """With whole keys, as the bucket has them."""
+    next: str | None
+    """What to ask for the next page with; None after the last."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A bucket that is reached."""
+
+    objects: Objects
+    """Reading and writing, each once."""
+    page: Callable[[str, str | None, int], Page]
+    """Gives a page of at most so many keys with a prefix. Raises Refusal."""
+    ends_before: Callable[[timedelta], bool] = lambda _span: False
+    """Tells whether the credentials that sign may end sooner than in so long."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is what a store said, not what it means for us
+    """What a store answered instead of what it was asked for; known to `store` only.
+
+    `status` is of HTTP, None if there was no answer; `code` is the service's own word.
+    """
+
+    def __init__(self, status: int | None, code: str = "") -> None:
+        super().__init__(status, code)
+        self.status = status
+        self.code = code
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return self.code or "no answer"
+        return f"HTTP {self.status} {self.code}".rstrip()
+
+    @property
+    def is_passing(self) -> bool:
+        """Tell whether it may be over in a moment: no answer, throttling, a server's own error.
+
+        409 is S3's and Azure's answer to writes at the same moment.
+        """
+        if self.status is None or self.status in (408, 409, 429) or self.status >= 500:
+            return True
+        return self.code in ("RequestTimeout", "SlowDown", "ServerBusy", "TooManyRequests")
+
+    @property
+    def is_of_credentials(self) -> bool:
+        """Tell whether it is the credentials that are refused, whatever is asked for."""
+        return self.status == 401 or self.code in _CREDENTIALS
+
+    @property
+    def is_of_bucket(self) -> bool:
+        """Tell whether there is no such bucket."""
+        return self.code in ("NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted")
+
+
+_CREDENTIALS = frozenset(
+    {
+        "AuthenticationFailed",
+        "AuthorizationHeaderMalformed",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidAuthenticationInfo",
+        "InvalidToken",
+        "NoCredentials",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_KIND = re.compile(r"kind: (Connect|Timeout|Interrupted)\b")
+_SAID = {"Connect": "no connection", "Timeout": "no answer in time", "Interrupted": "a cut answer"}
+_STATUSES = {
+    "PermissionDeniedError": 403,
+    "UnauthenticatedError": 401,
+    "AlreadyExistsError": 412,
+    "PreconditionError": 412,
+    "NotModifiedError": 304,
+    "FileNotFoundError": 404,
+}
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """Translate an error of obstore, by its class, and where that says little by its text.
+
+    The text itself goes no further: with Azure it may hold a URL that is signed.
+    """
+    text = str(error)
+    status = _STATUSES.get(type(error).__name__)
+    found, code, kind = _STATUS.search(text), _CODE.search(text), _KIND.search(text)
+    if status is None and found is not None:
+        status = int(found[1])
+    if status is None and code is None:
+        return Refusal(None, _SAID[kind[1]] if kind is not None else "no answer")
+    return Refusal(status, code[1] if code is not None else "")

@@ -1,0 +1,111 @@
+"""Amazon S3, and what speaks like it: credentials and listing by boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.store import S3Store
+
+from optimizr.sections import StoreSettings
+from optimizr.store import Object
+from optimizr.store.cloud.backend import Backend, Page, Refusal
+from optimizr.store.cloud.clients import CONNECT_SECONDS, ONCE, client_options
+from optimizr.store.cloud.objects import Objects
+from optimizr.store.place import Place
+
+
+def connect(place: Place, settings: StoreSettings) -> Backend:
+    """Reach a bucket, with the credentials that boto3 finds. Raises Refusal."""
+    with _translated():
+        session = boto3.Session()
+        client = _client(session, settings)
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise Refusal(401, "NoCredentials")
+        endpoint = client.meta.endpoint_url
+        is_amazon = ".amazonaws.com" in (urlsplit(endpoint).hostname or "")
+        region = _region(client, place.bucket) if is_amazon else client.meta.region_name
+    store = S3Store(
+        place.bucket,
+        region=region,
+        **({} if is_amazon else {"endpoint": endpoint}),
+        virtual_hosted_style_request=False,
+        disable_bulk_delete=True,  # not all that speak S3 have it
+        credential_provider=Boto3CredentialProvider(session),
+        client_options=client_options(settings, endpoint),
+        retry_config=ONCE,
+    )
+
+    def page(prefix: str, token: str | None, most: int) -> Page:
+        return _page(client, place.bucket, prefix, token, most)
+
+    def ends_before(span: timedelta) -> bool:
+        return _ends_before(credentials, span)
+
+    return Backend(Objects(store), page, ends_before)
+
+
+def _client(session: Any, settings: StoreSettings) -> Any:
+    """Make a client that asks once; buckets stand in the path wherever an endpoint is given."""
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=settings.timeout.total_seconds(),
+        retries={"total_max_attempts": 1},
+        s3={"addressing_style": "path"} if settings.endpoint else None,
+    )
+    return session.client("s3", endpoint_url=settings.endpoint, config=config)
+
+
+def _region(client: Any, bucket: str) -> str:
+    """Ask where a bucket is: a request to another region is refused."""
+    try:
+        headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+    except ClientError as error:
+        headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
+        if "x-amz-bucket-region" not in headers:
+            raise
+    return str(headers.get("x-amz-bucket-region", client.meta.region_name))
+
+
+def _page(client: Any, bucket: str, prefix: str, token: str | None, most: int) -> Page:
+    more = {} if token is None else {"ContinuationToken": token}
+    with _translated():
+        answer = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **more)
+    objects = [
+        Object(
+            found["Key"].encode("utf-8", "surrogateescape"),
+            found["Size"],
+            found["ETag"],
+            int(found["LastModified"].timestamp() * 1e9),
+        )
+        for found in answer.get("Contents", ())
+    ]
+    return Page(objects, answer.get("NextContinuationToken"))
+
+
+def _ends_before(credentials: Any, span: timedelta) -> bool:
+    """Tell whether credentials may end sooner; of those from outside only that they will end."""
+    if hasattr(credentials, "refresh_needed"):
+        return bool(credentials.refresh_needed(refresh_in=span.total_seconds()))
+    return credentials.token is not None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 400)
+        raise Refusal(status, error.response["Error"].get("Code", "")) from None
+    except HTTPClientError as error:  # no connection, no answer in time, a cut answer
+        raise Refusal(None, type(error).__name__) from None
+    except (BotoCoreError, ValueError) as error:
+        raise Refusal(400, type(error).__name__) from None

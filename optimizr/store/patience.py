@@ -1,0 +1,82 @@
+"""What a store refuses in passing is asked for again; a store that is down ends the run.
+
+Each request is tried again with growing random pauses. Whether the fault is one object's or the
+store's is told apart by what else it answers: while other requests succeed, one that fails again
+and again is that object's; if nothing has succeeded for `give_up_seconds`, the store is down.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+
+from optimizr.errors import EnvironmentStop
+from optimizr.store.cloud.backend import Refusal
+from optimizr.units import format_seconds
+
+R = TypeVar("R")
+
+TRIES = 8
+"""After so many, a request is given up if the store answers others; about 15 s."""
+_FIRST_SECONDS, _MOST_SECONDS = 0.1, 5.0
+"""The longest first pause, which doubles with each try, and the longest of all."""
+
+
+class Patience:
+    """Of one store, with whichever thread asks it."""
+
+    def __init__(
+        self,
+        name: str,
+        give_up_seconds: float,
+        answers: Callable[[], bool],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`answers` asks the store for something cheap, once; `name` is for people."""
+        self._name = name
+        self._give_up = give_up_seconds
+        self._answers = answers
+        self._sleep = sleep
+        self._down_since: float | None = None
+        """When requests began to fail, with none succeeding since."""
+
+    def __call__(self, request: Callable[[], R]) -> R:
+        """Do a request until it succeeds.
+
+        Raises Refusal if it is refused for good, or again and again; EnvironmentStop if the store
+        is down.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Refusal) and error.is_passing),
+            wait=wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_SECONDS),
+            before_sleep=self._judge,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            result = retrying(request)
+        except Refusal:
+            self._down_since = None  # it answers, if with a no
+            raise
+        self._down_since = None
+        return result
+
+    def _judge(self, state: RetryCallState) -> None:
+        """Raise if it is time to give up."""
+        assert state.outcome is not None
+        refusal = state.outcome.exception()
+        assert isinstance(refusal, Refusal)
+        now = time.monotonic()
+        since = self._down_since = self._down_since or now
+        if state.attempt_number >= TRIES and self._answers():
+            raise refusal
+        if now - since > self._give_up:
+            raise EnvironmentStop(
+                "store_unreachable",
+                f"expected {self._name} to answer within {format_seconds(self._give_up)} "
+                f"(store.give_up_after), got: {refusal}; see that it is up and run the same "
+                "command again",
+            )

@@ -1,0 +1,67 @@
+"""What a URL of a store names: the kind of store, the bucket, and the part of it that is meant."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from optimizr.errors import ConfigError
+
+BUCKETS = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
+"""Schemes of stores that are listed and written to, with the services' names."""
+WEB = ("http", "https")
+MEMORY = "memory"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+
+
+class Place(NamedTuple):
+    """Where a store begins."""
+
+    scheme: str
+    bucket: str
+    """Bucket or container; of the web, host and port."""
+    prefix: str
+    """What all keys begin with, without slashes at its ends; empty for the whole bucket."""
+
+    @property
+    def url(self) -> str:
+        """Name it for people; no credential is ever part of it."""
+        return f"{self.scheme}://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
+
+    def parent(self) -> tuple[Place, str]:
+        """Give the place around it, and its own name there."""
+        prefix, _, name = self.prefix.rpartition("/")
+        return self._replace(prefix=prefix), name
+
+    def contains(self, other: Place) -> bool:
+        """Tell whether another place is the same or within."""
+        same = self[:2] == other[:2]
+        return same and f"{other.prefix}/".startswith(f"{self.prefix}/" if self.prefix else "")
+
+
+def parse(setting: str, value: str) -> Place | None:
+    """Read a URL; None for what is none, and so a path. Raises ConfigError."""
+    match = _SCHEME.fullmatch(value)
+    if match is None:
+        return None
+    scheme, rest = match[1].lower(), match[2]
+    if scheme not in (*BUCKETS, *WEB, MEMORY):
+        raise ConfigError(
+            f"{setting}: expected a path, or a URL that begins with s3://, gs://, az:// or "
+            f"https://, got one that begins with {scheme}://"
+        )
+    bucket, _, prefix = rest.partition("/")
+    # What is wrong is not repeated: it may be a secret.
+    if "@" in bucket or (":" in bucket and scheme not in WEB):
+        raise ConfigError(
+            f"{setting}: expected {scheme}://BUCKET/PREFIX, got one with a user or a password in "
+            "it; credentials come from the environment, see docs/storage.md"
+        )
+    if not bucket:
+        raise ConfigError(f"{setting}: expected {scheme}://BUCKET/PREFIX, got one without a bucket")
+    if scheme in WEB and (urlsplit(value).query or urlsplit(value).fragment):
+        raise ConfigError(
+            f"{setting}: expected a URL without a query, got {scheme}://{bucket}/... with one"
+        )
+    return Place(scheme, bucket, prefix.strip("/"))
