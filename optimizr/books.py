@@ -83,12 +83,12 @@ class Books:
             from optimizr.report.html import to_html  # it is there: see `report.prepare_page`
 
             page = to_html(summary, gallery=gallery)
-            self._output.put(_named(REPORT_NAME, self._settings), _encoded(page))
+            self._output.put(named(REPORT_NAME, self._settings), _encoded(page))
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json. Raises EnvironmentStop or PictureError."""
         self._check()  # else it is another run's to write
-        name = _named(SUMMARY_NAME, self._settings)
+        name = named(SUMMARY_NAME, self._settings)
         self._output.put(name, _encoded(report.to_json(summary)))
 
     def settle(self, store: Store, source: Source, run_id: str, summary: Summary) -> None:
@@ -163,7 +163,7 @@ def open_books(
 
 @contextmanager
 def _failures(output: LocalStore | Remote, settings: Settings) -> Iterator[Failures | LateFailures]:
-    name = _named(FAILURES_NAME, settings)
+    name = named(FAILURES_NAME, settings)
     put = partial(output.put_chunks, name)
     if isinstance(output, LocalStore):
         with Failures(output.path(name), put) as failures:
@@ -195,7 +195,7 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _named(name: bytes, settings: Settings) -> bytes:
+def named(name: bytes, settings: Settings) -> bytes:
     """Name a file of this run's in the output: each shard has its own, as summary-3-of-10.json."""
     stem, extension = os.path.splitext(name)
     shard = os.fsencode(settings.shard.name)

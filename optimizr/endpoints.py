@@ -23,7 +23,7 @@ from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
 from optimizr.store.memory import MemoryStore
 from optimizr.store.open import open_place
-from optimizr.store.place import WEB, Place, parse
+from optimizr.store.place import BUCKETS, WEB, Place, parse
 from optimizr.store.sync import by_name
 
 Remote = BucketStore | MemoryStore
@@ -156,6 +156,10 @@ def open_output(settings: Settings) -> LocalStore | Remote:
             raise ConfigError(
                 f"output: expected a directory or a bucket, got {place.url!r}; a web server is "
                 "only read from"
+            )
+        if settings.publish.presign is not None and place.scheme not in BUCKETS:
+            raise ConfigError(
+                f"publish.presign: expected an output in a bucket of a cloud, got {place.url!r}"
             )
         return open_place(place, settings.store, settings.publish)
     for_buckets = {"ledger": settings.ledger, "publish.presign": settings.publish.presign}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from optimizr import convert, endpoints, milestones, report, telemetry
-from optimizr.books import Books, open_books
+from optimizr.books import Books, named, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
 from optimizr.dead_letters import open_dead_letters
@@ -24,11 +24,13 @@ from optimizr.live import Live, Phase
 from optimizr.monitor import Monitor, Waits
 from optimizr.overheard import crash
 from optimizr.pool import Pool, Stop
+from optimizr.publish import MANIFEST_NAME, Manifest
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
 from optimizr.store import Store
+from optimizr.store.bucket import BucketStore
 from optimizr.summary import Summary
 
 Heard = Callable[[bool], Iterable[Event]]
@@ -76,8 +78,15 @@ def run(
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
-            record = Recorder((*readers, gallery), stop, books, live, traces.run)
-            work = _Work(settings, source, resume, job, limits, gallery, record, heard, live, stop)
+            manifest = _manifest(settings, store, output)
+            gathering: list[Sink] = [] if manifest is None else [manifest]
+            base_url = settings.publish.base_url
+            told: tuple[Sink, ...] = (*readers, gallery, *gathering)
+            record = Recorder(told, stop, books, live, traces.run, base_url)
+            work = _Work(
+                *(settings, source, resume, job, limits, gallery, manifest),
+                *(record, heard, live, stop),
+            )
             abandoned = _convert(work)
             live.enter(Phase.FINISHING)
             _settle(books, store, work)
@@ -101,6 +110,7 @@ class _Work:
     job: Job
     limits: Limits
     gallery: Gallery
+    manifest: Manifest | None
     record: Recorder
     heard: Heard
     live: Live
@@ -145,9 +155,20 @@ def _settle(books: Books, store: Store, work: _Work) -> None:
     try:
         if not work.stop.requested:
             books.settle(store, work.source, work.record.run_id, work.live.summary)
+            if work.manifest is not None:
+                name = named(MANIFEST_NAME, work.settings)
+                work.manifest.write(name, work.settings.publish.manifest)
         books.rewrite_failures()
     except (EnvironmentStop, PictureError) as error:
         work.stop.halt(error)
+
+
+def _manifest(settings: Settings, source: Store, output: Store) -> Manifest | None:
+    """Give what gathers outputs that are to be signed, if any are."""
+    span = settings.publish.presign
+    if span is None or not isinstance(output, BucketStore):
+        return None
+    return Manifest(source, output, span)
 
 
 _CANCEL_SECONDS = 2.0

@@ -14,12 +14,14 @@ from optimizr.events import (
     ImageFailed,
     RunFinished,
     RunProgress,
+    locate,
     stamp,
     trace,
 )
 from optimizr.job import Outcome
 from optimizr.live import Live
 from optimizr.pool import Stop
+from optimizr.publish import served_as
 from optimizr.resume import Skips
 from optimizr.source import Item
 from optimizr.summary import Summary, reduce
@@ -41,8 +43,13 @@ class Recorder:
         books: Books,
         live: Live,
         span: tuple[str, str] | None = None,
+        base_url: str | None = None,
     ) -> None:
-        """`span` is the trace and the span that tell of the run, if it is traced."""
+        """`span` is the trace and the span that tell of the run, if it is traced.
+
+        `base_url` is what the output is served as, if events are to say so.
+        """
+        self._base_url = base_url
         self._live = live
         self.run_id = live.run_id
         self._span = span
@@ -107,7 +114,14 @@ class Recorder:
 
     def _stamped(self, bodies: Iterable[Outcome]) -> list[Event]:
         moment = self._now()
+        if self._base_url is not None:
+            bodies = [self._located(body, self._base_url) for body in bodies]
         return [self._stamp(body, moment, place) for place, body in enumerate(bodies, start=1)]
+
+    def _located(self, body: Outcome, base_url: str) -> Outcome:
+        if not isinstance(body, ImageFailed) and body.output is not None:
+            locate(body, served_as(base_url, body.output))
+        return body
 
     def _tell_all(self, events: list[Event]) -> None:
         self._live.summary = reduce(self.summary, *events)

@@ -21,6 +21,7 @@ from optimizr.errors import ConfigError, ExitCode, OptimizrError, mistake
 COMMANDS = {
     "run": "convert a folder of pictures",
     "prune": "remove WebPs whose pictures are gone",
+    "presign": "write signed URLs of the WebPs in a bucket",
     "report": "make a run's report from its logs",
     "schema": "print the JSON Schema of the settings",
     "tune": "try a sample of your pictures, and say which workers and effort to use",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from optimizr.events.base import (
     Event,
+    locate,
     microseconds,
     milliseconds,
     new_run_id,
@@ -43,6 +44,7 @@ __all__ = [
     "RunSampled",
     "RunStarted",
     "RunWarned",
+    "locate",
     "microseconds",
     "milliseconds",
     "new_run_id",

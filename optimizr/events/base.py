@@ -43,6 +43,11 @@ def trace(event: Event, trace_id: str, span_id: str) -> None:
     object.__setattr__(event, "span_id", span_id)
 
 
+def locate(event: Event, url: str) -> None:
+    """Say where an image's output is served. In place, as `stamp`."""
+    object.__setattr__(event, "output_url", url)
+
+
 def new_run_id() -> str:
     """Name a run by its start in UTC, and six hex digits in case two start together."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

@@ -18,6 +18,8 @@ class ImageConverted(Event):
     """The picture's key in the input, as text (see `optimizr.keys`)."""
     output: str
     """The WebP's key in the output."""
+    output_url: str | None = None
+    """Where it is served, with `publish.base_url`."""
     format: str
     """What the picture was, by content: `jpeg`, `png`."""
     width: int
@@ -59,6 +61,8 @@ class ImageSkipped(Event):
     """Of the original's file."""
     output: str | None = None
     """The key in the output of what stands for it: its WebP, or a copy of the original."""
+    output_url: str | None = None
+    """Where that is served, with `publish.base_url`."""
     output_bytes: int = 0
     """Of the WebP that is up to date; 0 with other reasons."""
     webp_bytes: int | None = None

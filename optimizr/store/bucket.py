@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TypeVar
+from urllib.parse import quote, unquote
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.keys import to_text
@@ -138,7 +139,7 @@ class BucketStore:
                 return None
             raise
         words = found.words
-        label = Label(words.get(SOURCE, ""), words[MAKING]) if MAKING in words else None
+        label = Label(unquote(words.get(SOURCE, "")), words[MAKING]) if MAKING in words else None
         return Standing(found.head.size, found.mtime_ns, label)
 
     def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
@@ -226,7 +227,8 @@ class BucketStore:
         )
         words = {"Content-Type": kind}
         if label is not None:
-            words |= {SOURCE: label.source, MAKING: label.making}
+            # A version may be an ETag, with its quotes and whatever else; headers take less.
+            words |= {SOURCE: quote(label.source, safe=":+=~"), MAKING: label.making}
             if self._cache_control:
                 words["Cache-Control"] = self._cache_control
         return words

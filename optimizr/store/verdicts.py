@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason, Stage
 from optimizr.keys import to_text
-from optimizr.store.cloud.backend import Refusal
+from optimizr.store.cloud.backend import NO_CREDENTIALS, Refusal
 from optimizr.store.place import Place
 
 
@@ -13,6 +13,8 @@ def unusable(setting: str, place: Place, what: str, refusal: Refusal) -> ConfigE
     advice = "see that the credentials may do so (docs/storage.md)"
     if refusal.is_of_bucket or refusal.status == 404:
         advice = "check the bucket's name, and store.endpoint"
+    if refusal.code == NO_CREDENTIALS:
+        advice = "docs/storage.md says where they are looked for"
     return ConfigError(f"{setting}: expected {place.url} to {what}, got: {refusal}; {advice}")
 
 

@@ -21,7 +21,7 @@ from obstore.store import AzureStore
 
 from optimizr.sections import StoreSettings
 from optimizr.store import Object
-from optimizr.store.cloud.backend import Backend, Page, Refusal
+from optimizr.store.cloud.backend import NO_CREDENTIALS, Backend, Page, Refusal
 from optimizr.store.cloud.clients import CONNECT_SECONDS, ONCE, client_options
 from optimizr.store.cloud.objects import Objects
 from optimizr.store.place import Place
@@ -68,7 +68,7 @@ def _client(container: str, settings: StoreSettings) -> Any:
         return ContainerClient.from_connection_string(connection, container, **options)
     account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
     if not account:
-        raise Refusal(401, "NoCredentials")
+        raise Refusal(401, NO_CREDENTIALS)
     key = os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
     credential: Any = AzureNamedKeyCredential(account, key) if key else DefaultAzureCredential()
     url = f"https://{account}.blob.core.windows.net"
@@ -97,4 +97,4 @@ def _translated() -> Iterator[None]:
     except AzureError as error:  # no connection, or none in time
         raise Refusal(None, type(error).__name__) from None
     except ValueError:
-        raise Refusal(401, "NoCredentials") from None
+        raise Refusal(401, NO_CREDENTIALS) from None

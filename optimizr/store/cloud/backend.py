@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from optimizr.store.cloud.objects import Objects
 
 
+NO_CREDENTIALS = "NoCredentials"
+"""Our own word for it, among the services' words."""
+
+
 class Page(NamedTuple):
     """Some of a listing."""
 
@@ -52,6 +56,8 @@ class Refusal(Exception):  # noqa: N818 - it is what a store said, not what it m
         self.code = code
 
     def __str__(self) -> str:
+        if self.code == NO_CREDENTIALS:
+            return "no credentials are found"
         if self.status is None:
             return self.code or "no answer"
         return f"HTTP {self.status} {self.code}".rstrip()
@@ -85,7 +91,7 @@ _CREDENTIALS = frozenset(
         "InvalidAccessKeyId",
         "InvalidAuthenticationInfo",
         "InvalidToken",
-        "NoCredentials",
+        NO_CREDENTIALS,
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "TokenRefreshRequired",

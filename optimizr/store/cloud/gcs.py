@@ -23,7 +23,7 @@ from obstore.store import GCSStore
 
 from optimizr.sections import StoreSettings
 from optimizr.store import Object
-from optimizr.store.cloud.backend import Backend, Page, Refusal
+from optimizr.store.cloud.backend import NO_CREDENTIALS, Backend, Page, Refusal
 from optimizr.store.cloud.clients import CONNECT_SECONDS, ONCE, client_options
 from optimizr.store.cloud.objects import Objects
 from optimizr.store.place import Place
@@ -85,7 +85,7 @@ def _translated() -> Iterator[None]:
         code = "NoSuchBucket" if error.code == 404 else "".join(reasons[:1])
         raise Refusal(int(error.code or 500), code) from None
     except DefaultCredentialsError:
-        raise Refusal(401, "NoCredentials") from None
+        raise Refusal(401, NO_CREDENTIALS) from None
     except GoogleAuthError as error:
         raise Refusal(None if error.retryable else 401, type(error).__name__) from None
     except requests.RequestException as error:

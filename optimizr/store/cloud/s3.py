@@ -16,7 +16,7 @@ from obstore.store import S3Store
 
 from optimizr.sections import StoreSettings
 from optimizr.store import Object
-from optimizr.store.cloud.backend import Backend, Page, Refusal
+from optimizr.store.cloud.backend import NO_CREDENTIALS, Backend, Page, Refusal
 from optimizr.store.cloud.clients import CONNECT_SECONDS, ONCE, client_options
 from optimizr.store.cloud.objects import Objects
 from optimizr.store.place import Place
@@ -29,7 +29,7 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
         client = _client(session, settings)
         credentials = session.get_credentials()
         if credentials is None:
-            raise Refusal(401, "NoCredentials")
+            raise Refusal(401, NO_CREDENTIALS)
         endpoint = client.meta.endpoint_url
         is_amazon = ".amazonaws.com" in (urlsplit(endpoint).hostname or "")
         region = _region(client, place.bucket) if is_amazon else client.meta.region_name

@@ -1,0 +1,74 @@
+"""Signed URLs of outputs that are there already, without a run: for `optimizr presign`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from optimizr import endpoints
+from optimizr.books import named
+from optimizr.config import Settings
+from optimizr.errors import Cancelled, ConfigError
+from optimizr.keys import to_text
+from optimizr.pool import Pool, Stop
+from optimizr.publish import MANIFEST_NAME, Manifest
+from optimizr.source import Item
+from optimizr.store import UNSURE, Standing
+from optimizr.store.bucket import BucketStore
+
+DEFAULT = timedelta(days=7)
+"""For how long, unless `publish.presign` says so: as long as S3 and Google Cloud allow."""
+_AT_ONCE = 16
+"""Outputs that are asked for at once, where listings do not tell."""
+
+
+class Signed(NamedTuple):
+    """What came of it."""
+
+    path: str
+    """Where the manifest is."""
+    outputs: int
+    """How many URLs it has."""
+    missing: int
+    """Pictures that have no output."""
+
+
+def presign(settings: Settings, stop: Stop) -> Signed:
+    """Sign the output of each picture of the input that has one.
+
+    Raises ConfigError if the output is in no bucket, EnvironmentStop and PictureError if a store
+    does not do its part, Cancelled if `stop` is requested: then no manifest is written.
+    """
+    store, source = endpoints.open_input(settings)
+    output = endpoints.open_output(settings)
+    if not isinstance(output, BucketStore):
+        raise ConfigError(
+            f"output: expected a bucket (s3://, gs:// or az://), got {settings.output!r}; only "
+            "what is in one has signed URLs"
+        )
+    output.check("output")
+    find = endpoints.lookup(source, output)
+    manifest = Manifest(store, output, settings.publish.presign or DEFAULT)
+    missing = 0
+
+    listed = ((item, find(item.output)) for item in source)  # by one worker at a time
+
+    def size_of(found: tuple[Item, Standing | None]) -> tuple[Item, int | None]:
+        item, standing = found
+        standing = output.find(item.output) if standing is UNSURE else standing
+        return item, None if standing is None else standing.size
+
+    for results in Pool(size_of, _AT_ONCE).run(listed, stop, 0.0):
+        for result in results:
+            if isinstance(result, Exception):
+                stop.halt(result)
+                continue
+            item, size = result
+            if size is None:
+                missing += 1
+            else:
+                manifest.add(to_text(item.key), to_text(item.output), size)
+    if stop.requested:
+        raise stop.error or Cancelled
+    name = named(MANIFEST_NAME, settings)
+    return Signed(manifest.write(name, settings.publish.manifest), manifest.count, missing)
