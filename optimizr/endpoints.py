@@ -202,12 +202,14 @@ def shelf_of(settings: Settings, output: LocalStore | Remote) -> Shelf | None:
 def lookup(source: Source, output: LocalStore | Remote) -> Callable[[bytes], Standing | None]:
     """Give what tells, without waiting, what stands in an output: UNSURE where it would have to.
 
-    Of two buckets the listings are compared.
+    Of two buckets the listings are compared. An output that is empty has nothing to tell.
     """
     if isinstance(output, LocalStore):
         return output.find
     if isinstance(source, Bucket) and source.is_whole:
         return Alongside(output.objects()).find
+    if next(output.objects(), None) is None:
+        return lambda _key: None
     return lambda _key: UNSURE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from optimizr.errors import ConfigError
 
@@ -64,4 +64,5 @@ def parse(setting: str, value: str) -> Place | None:
         raise ConfigError(
             f"{setting}: expected a URL without a query, got {scheme}://{bucket}/... with one"
         )
-    return Place(scheme, bucket, prefix.strip("/"))
+    # The path of a web URL is quoted; a key is not, and a per cent sign in it is one.
+    return Place(scheme, bucket, unquote(prefix) if scheme in WEB else prefix.strip("/"))
