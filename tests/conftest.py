@@ -16,6 +16,8 @@ from hypothesis import settings
 from optimizr import convert
 from tests.make_pictures import HOME, drawing, photo
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 # Machines are shared: an example may be slow for reasons that are not the code's.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")

@@ -1,0 +1,1 @@
+"""Real object stores on loopback, and a proxy that makes what lies before them fail."""

