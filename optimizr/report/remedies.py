@@ -14,6 +14,7 @@ REMEDIES: dict[str, str] = {
     Reason.FOLDER_UNREADABLE: "Give the user who runs optimizr the right to list the folder.",
     Reason.FORMAT_NOT_ENABLED: "Add the format to picture.formats.",
     Reason.INTERNAL_ERROR: "A mistake in optimizr: please report it with the event's traceback.",
+    Reason.KEY_NOT_ADDRESSABLE: "Give the object another key, without odd slashes or controls.",
     Reason.NAME_TOO_LONG: "Shorten the name.",
     Reason.NOT_A_PICTURE: "Nothing to mend if it is none; else save it as what its name says.",
     Reason.NOT_FOUND: "Run again; a link that leads nowhere should be mended or removed.",

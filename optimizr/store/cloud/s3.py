@@ -32,7 +32,7 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
             raise Refusal(401, NO_CREDENTIALS)
         endpoint = client.meta.endpoint_url
         is_amazon = ".amazonaws.com" in (urlsplit(endpoint).hostname or "")
-        region = _region(client, place.bucket) if is_amazon else client.meta.region_name
+        region = _region(client, place.bucket)
     store = S3Store(
         place.bucket,
         region=region,
@@ -65,14 +65,20 @@ def _client(session: Any, settings: StoreSettings) -> Any:
 
 
 def _region(client: Any, bucket: str) -> str:
-    """Ask where a bucket is: a request to another region is refused."""
+    """Ask where a bucket is: a request to another region is refused.
+
+    Who may not ask is told all the same. Raises Refusal if there is no such bucket: some stores
+    list nothing then, and make the bucket when the first object comes.
+    """
     try:
-        headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+        answer = client.head_bucket(Bucket=bucket)["ResponseMetadata"]
     except ClientError as error:
-        headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
-        if "x-amz-bucket-region" not in headers:
+        answer = error.response["ResponseMetadata"]
+        if answer.get("HTTPStatusCode") == 404:
+            raise Refusal(404, "NoSuchBucket") from None
+        if answer.get("HTTPStatusCode") not in (301, 400, 403):
             raise
-    return str(headers.get("x-amz-bucket-region", client.meta.region_name))
+    return str(answer["HTTPHeaders"].get("x-amz-bucket-region", client.meta.region_name))
 
 
 def _page(client: Any, bucket: str, prefix: str, token: str | None, most: int) -> Page:
