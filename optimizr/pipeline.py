@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from optimizr import convert, endpoints, milestones, report, telemetry
@@ -68,7 +68,10 @@ def run(
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)
         failing = dead_letters or Hooks.failing
         made_by = f"{convert.encoder()}, libvips {convert.version()}"
-        with open_books(output, settings, source, made_by, stop, force) as books:
+        with (
+            open_books(output, settings, source, made_by, stop, force) as books,
+            _manifest(settings, store, output) as manifest,
+        ):
             find = endpoints.lookup(source, output)
             resume = Resume(source, books.ledger, output, settings, force, find)
             hooks = Hooks(
@@ -78,7 +81,6 @@ def run(
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
-            manifest = _manifest(settings, store, output)
             gathering: list[Sink] = [] if manifest is None else [manifest]
             base_url = settings.publish.base_url
             told: tuple[Sink, ...] = (*readers, gallery, *gathering)
@@ -163,11 +165,13 @@ def _settle(books: Books, store: Store, work: _Work) -> None:
         work.stop.halt(error)
 
 
-def _manifest(settings: Settings, source: Store, output: Store) -> Manifest | None:
+def _manifest(
+    settings: Settings, source: Store, output: Store
+) -> AbstractContextManager[Manifest | None]:
     """Give what gathers outputs that are to be signed, if any are."""
     span = settings.publish.presign
     if span is None or not isinstance(output, BucketStore):
-        return None
+        return nullcontext()
     return Manifest(source, output, span)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from optimizr.errors import Cancelled, ConfigError
 from optimizr.keys import to_text
 from optimizr.pool import Pool, Stop
 from optimizr.publish import MANIFEST_NAME, Manifest
-from optimizr.source import Item
+from optimizr.source import Item, Source
 from optimizr.store import UNSURE, Standing
 from optimizr.store.bucket import BucketStore
 
@@ -47,10 +48,20 @@ def presign(settings: Settings, stop: Stop) -> Signed:
             "what is in one has signed URLs"
         )
     output.check("output")
-    find = endpoints.lookup(source, output)
-    manifest = Manifest(store, output, settings.publish.presign or DEFAULT)
-    missing = 0
+    with Manifest(store, output, settings.publish.presign or DEFAULT) as manifest:
+        missing = _gather(manifest, source, endpoints.lookup(source, output), output, stop)
+        path = manifest.write(named(MANIFEST_NAME, settings), settings.publish.manifest)
+        return Signed(path, manifest.count, missing)
 
+
+def _gather(
+    manifest: Manifest,
+    source: Source,
+    find: Callable[[bytes], Standing | None],
+    output: BucketStore,
+    stop: Stop,
+) -> int:
+    """Gather the outputs that there are; give how many there are not."""
     listed = ((item, find(item.output)) for item in source)  # by one worker at a time
 
     def size_of(found: tuple[Item, Standing | None]) -> tuple[Item, int | None]:
@@ -58,6 +69,7 @@ def presign(settings: Settings, stop: Stop) -> Signed:
         standing = output.find(item.output) if standing is UNSURE else standing
         return item, None if standing is None else standing.size
 
+    missing = 0
     for results in Pool(size_of, _AT_ONCE).run(listed, stop, 0.0):
         for result in results:
             if isinstance(result, Exception):
@@ -70,5 +82,4 @@ def presign(settings: Settings, stop: Stop) -> Signed:
                 manifest.add(to_text(item.key), to_text(item.output), size)
     if stop.requested:
         raise stop.error or Cancelled
-    name = named(MANIFEST_NAME, settings)
-    return Signed(manifest.write(name, settings.publish.manifest), manifest.count, missing)
+    return missing

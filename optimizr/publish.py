@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
 from tempfile import NamedTemporaryFile, SpooledTemporaryFile
+from typing import Self
 from urllib.parse import quote
 
 from optimizr.errors import stopped_by
@@ -45,7 +46,13 @@ class Manifest:
         self._source = source
         self._output = output
         self._span = span
-        self._entries = SpooledTemporaryFile(_IN_MEMORY, "w+")  # noqa: SIM115 - ends with the run
+        self._entries = SpooledTemporaryFile(_IN_MEMORY, "w+")  # noqa: SIM115 - see `__exit__`
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entries.close()
 
     def __call__(self, event: Event) -> None:
         """Take note of an output that an event tells of."""
