@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from optimizr.store import UNSURE, Object, Standing
 
-_KEPT = 10_000
+_KEPT = 2_000
 """Objects that are kept, some 300 bytes each."""
 
 
