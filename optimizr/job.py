@@ -65,6 +65,7 @@ class Job:
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
         self._makings = names_of(settings)
+        """By whether the WebP did not get smaller."""
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
@@ -149,7 +150,7 @@ class Job:
 
     def _put_webp(self, item: Item, data: bytes, original: int, watch: Stopwatch) -> bool:
         """Write a picture's WebP; False if what stands there by now is to be left."""
-        label = self._label(item, len(data) < original)
+        label = Label(item.version, self._makings[len(data) >= original])
         self._check_wanted()
         with watch.lap(Stage.STORE):
             # Written where nothing stood: perhaps by this run, whose request's answer was lost.
@@ -159,9 +160,6 @@ class Job:
                 self._output.put(item.output, data, label)
         self._take_away(item.superseded, item.output)
         return True
-
-    def _label(self, item: Item, smaller: bool) -> Label:
-        return Label(item.version, self._makings[not smaller])
 
     def _check_wanted(self) -> None:
         if self._cancelled.is_set():
@@ -228,7 +226,7 @@ class Job:
         copied = None
         there = self._output.identity(item.key)
         if there is None or there != self._source.identity(item.key):
-            label = self._label(item, smaller=False)
+            label = Label(item.version, self._makings[True])
             if not self._hooks.may_write(item.key, label):
                 return skipped_as(item, len(data), "output_exists", item.key)
             self._hooks.decoding(item.key, item.key)

@@ -24,7 +24,6 @@ from optimizr.errors import (
     ConfigError,
     EnvironmentStop,
     PictureError,
-    Reason,
     Stage,
 )
 from optimizr.store import OWN_FOLDER, Folder, Head, Label, Standing
@@ -38,6 +37,7 @@ from optimizr.store.files import (
     write_across,
     write_chunks,
 )
+from optimizr.store.oserrors import strerror, unreadable, unwritable
 from optimizr.store.sync import Sync, each_file
 from optimizr.store.walk import walk
 
@@ -88,7 +88,7 @@ class LocalStore:
                 raise self._lost(error) from None
             raise ConfigError(
                 f"output: expected a directory that can be written to, got {root!r} "
-                f"({_strerror(error)}); name another, or mend its permissions"
+                f"({strerror(error)}); name another, or mend its permissions"
             ) from None
 
     def sweep(self) -> None:
@@ -105,7 +105,7 @@ class LocalStore:
             if writing and not os.access(self._tmp, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, "it cannot be written to")
         except OSError as error:
-            return f"{keys.to_text(self._root)!r}: {_strerror(error)}"
+            return f"{keys.to_text(self._root)!r}: {strerror(error)}"
         return None
 
     def folders(self, below: bytes = b"") -> Iterator[Folder]:
@@ -121,7 +121,7 @@ class LocalStore:
         try:
             return head_of(stat_of(self.path(key)))
         except OSError as error:
-            raise _file_error(error, Stage.LIST, self.path(key)) from None
+            raise unreadable(error, Stage.LIST, self.path(key)) from None
 
     def find(self, key: bytes) -> Standing | None:
         """Tell what file stands at a key, if one does. Raises PictureError or EnvironmentStop."""
@@ -147,7 +147,7 @@ class LocalStore:
         try:
             return read_whole(self.path(key), version)
         except OSError as error:
-            raise _file_error(error, Stage.FETCH, self.path(key)) from None
+            raise unreadable(error, Stage.FETCH, self.path(key)) from None
 
     def put(
         self,
@@ -173,7 +173,7 @@ class LocalStore:
             if self._has_copy(key, source):
                 return
         except OSError as error:
-            raise _file_error(error, Stage.FETCH, source) from None
+            raise unreadable(error, Stage.FETCH, source) from None
         self.put_chunks(key, lambda: _chunks(source))
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
@@ -259,25 +259,12 @@ class LocalStore:
     def _put_error(self, error: OSError, key: bytes) -> PictureError | EnvironmentStop:
         if error.errno in WORLD_ERRORS or not os.path.isdir(self._tmp):
             return self._lost(error)
-        path = self.full_path(key)
-        if error.errno == errno.ENAMETOOLONG:
-            return PictureError(
-                Stage.STORE,
-                Reason.NAME_TOO_LONG,
-                f"expected a name that the output's file system can hold, got {path!r}; "
-                "shorten the picture's name",
-            )
-        return PictureError(
-            Stage.STORE,
-            Reason.OUTPUT_BLOCKED,
-            f"expected to write {path!r}, got: {_strerror(error)}; "
-            "move away what stands there, or mend its permissions",
-        )
+        return unwritable(error, self.full_path(key))
 
     def _lost(self, error: OSError) -> EnvironmentStop:
         other = ("output_gone", "the output directory is gone; bring it back and run it again")
         if os.path.isdir(self._tmp):
-            other = ("output_unwritable", f"{_strerror(error)}; mend its permissions and run again")
+            other = ("output_unwritable", f"{strerror(error)}; mend its permissions and run again")
         cause, advice = WORLD_ERRORS.get(error.errno or 0, other)
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
 
@@ -288,22 +275,4 @@ def _chunks(path: bytes) -> Iterator[bytes]:
             while chunk := file.read(1 << 20):
                 yield chunk
     except OSError as error:
-        raise _file_error(error, Stage.FETCH, path) from None
-
-
-def _file_error(error: OSError, stage: Stage, path: bytes) -> PictureError:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        came = "a link that leads nowhere" if os.path.islink(path) else "none: it is gone since"
-        return PictureError(
-            stage, Reason.NOT_FOUND, f"expected the file that was listed, got {came}; bring it back"
-        )
-    return PictureError(
-        stage,
-        Reason.UNREADABLE,
-        f"expected a file that can be read, got: {_strerror(error)}; "
-        "mend its permissions or its disk",
-    )
-
-
-def _strerror(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+        raise unreadable(error, Stage.FETCH, path) from None
