@@ -19,8 +19,9 @@ from optimizr.units import format_seconds
 
 R = TypeVar("R")
 
-TRIES = 8
-"""After so many, a request is given up if the store answers others; about 15 s."""
+TRIES = 12
+"""After so many, a request is given up if the store answers others; about 20 s. A store may hold
+an object's lock for some seconds after a writer's connection was cut."""
 _FIRST_SECONDS, _MOST_SECONDS = 0.1, 5.0
 """The longest first pause, which doubles with each try, and the longest of all."""
 
