@@ -156,9 +156,12 @@ def _settings_of(settings: Settings, trial: Trial, listed: Path) -> dict[str, An
     """Give the settings of one trial: those of the run, but for what is tried."""
     chosen = settings.model_dump(mode="json")
     chosen["input"] = f"@{listed}"
-    chosen["dead_letter"] = None
+    chosen["dead_letter"] = chosen["ledger"] = None
+    chosen["publish"] = {}
     chosen["webp"]["effort"] = trial.effort
     chosen["pool"]["workers"] = trial.workers
+    if "naming" not in settings.policy.model_fields_set:
+        del chosen["policy"]["naming"]  # where it is not said, it is as the input asks for
     chosen["policy"] |= {"max_failed": "100%", "if_larger": "keep"}
     chosen["shard"] = {"index": 0, "count": 1}
     chosen["log"] = {"format": "json", "images": "none"}

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from optimizr.errors import OptimizrError
 from optimizr.events import (
     Event,
     ImageConverted,
@@ -97,7 +98,8 @@ class Bar:
         self._progress.update(self._task, completed=self._done, detail=detail)
 
     def _find_total(self) -> None:
-        self._progress.update(self._task, total=self._count())
+        with suppress(OptimizrError):  # of a bucket; the run says so itself, if it lasts
+            self._progress.update(self._task, total=self._count())
 
 
 class Lines:
