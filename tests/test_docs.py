@@ -14,6 +14,7 @@ import pytest
 from docs.generate import ROOT, render
 from tests.conftest import clean_environment
 from tests.make_pictures import make
+from tests.servers.seaweed import S3
 from tests.watching import free_port
 
 
@@ -47,24 +48,53 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert test.endswith("pytest")
 
 
+def is_of_buckets(command: str) -> bool:
+    return "s3://" in command or "bucket.yaml" in command
+
+
+def run_as_written(command: str, folder: Path, **env: str) -> None:
+    """Run a command of the README in `folder`, which stands for /tmp too."""
+    program = f"{sys.executable} -m optimizr"
+    own = command[command.index("optimizr ") :].replace(" /tmp/", f" {folder}/")
+    own = own.replace(":9464", f":{free_port()}")
+    own = own.replace("optimizr ", f"{program} ", 1)
+    done = subprocess.run(
+        own,
+        shell=True,
+        cwd=folder,
+        env=clean_environment(PATH=os.environ["PATH"], **env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
 def test_every_optimizr_command_of_the_readme_runs(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests/pictures", tmp_path / "tests/pictures")
     shutil.copytree(ROOT / "config", tmp_path / "config")
     shutil.copytree(ROOT / "tests/pictures", tmp_path / "pictures")
-    program = f"{sys.executable} -m optimizr"
     for command in readme_commands():
-        if "optimizr " not in command:
-            continue
-        own = command[command.index("optimizr ") :].replace(" /tmp/", f" {tmp_path}/")
-        own = own.replace(":9464", f":{free_port()}")
-        own = own.replace("optimizr ", f"{program} ", 1)
-        done = subprocess.run(
-            own,
-            shell=True,
-            cwd=tmp_path,
-            env=clean_environment(PATH=os.environ["PATH"]),
-            capture_output=True,
-            text=True,
-            check=False,
+        if "optimizr " in command and not is_of_buckets(command):
+            run_as_written(command, tmp_path)
+
+
+def test_the_bucket_commands_of_the_readme_run(tmp_path: Path, s3: S3) -> None:
+    pictures, webps = s3.new_bucket("pictures"), s3.new_bucket("webps")
+
+    def with_real_buckets(text: str) -> str:
+        return text.replace("s3://pictures/", f"s3://{pictures}/").replace(
+            "//webps/", f"//{webps}/"
         )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+    for path in (ROOT / "tests/pictures/photos").iterdir():
+        s3.client.put_object(Bucket=pictures, Key=f"2024/{path.name}", Body=path.read_bytes())
+    config = (ROOT / "config/bucket.yaml").read_text()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/bucket.yaml").write_text(with_real_buckets(config))
+    commands = [command for command in readme_commands() if is_of_buckets(command)]
+    assert len(commands) > 1
+    for command in commands:
+        run_as_written(with_real_buckets(command), tmp_path, **s3.environment())
+    made = s3.client.list_objects_v2(Bucket=webps, Prefix="2024/")["Contents"]
+    assert "2024/landscape.jpg.webp" in {found["Key"] for found in made}

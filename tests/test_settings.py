@@ -12,6 +12,7 @@ from optimizr.config import Settings
 from optimizr.errors import ConfigError
 from optimizr.redaction import redact_url
 
+ROOT = Path(__file__).parents[1]
 BASE = ["--input", "in", "--output", "out"]
 
 
@@ -43,6 +44,14 @@ def test_a_config_file_sets_what_it_names_and_nothing_else(tmp_path: Path, name:
     assert settings.webp.quality == 60
     assert settings.pool.memory == 512 << 20
     assert settings.webp.effort == 4
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_each_example_of_a_config_file_loads(path: Path) -> None:
+    settings = parse(str(path))
+    assert settings != parse(), "it sets nothing"
 
 
 def test_environment_wins_over_file_and_flags_over_both(
