@@ -169,7 +169,13 @@ def _failures(output: LocalStore | Remote, settings: Settings) -> Iterator[Failu
         with Failures(output.path(name), put) as failures:
             yield failures
     else:
-        yield LateFailures(put, partial(output.remove, name))
+        yield LateFailures(put, lambda: _remove(output, name))
+
+
+def _remove(output: Remote, name: bytes) -> None:
+    """Remove a file that is there: not everybody may remove, and mostly there is nothing."""
+    if output.find(name) is not None:
+        output.remove(name)
 
 
 def lock_of(shelf: Shelf, stop: Stop) -> Lock:

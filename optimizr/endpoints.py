@@ -55,6 +55,10 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
 
 
 def _open_list(settings: Settings, path: str) -> tuple[LocalStore | Remote, Source]:
+    if parse("input", path) is not None:
+        raise ConfigError(
+            "input: expected a list on this machine, got one in a store; fetch it first"
+        )
     failed = FailedList(path)
     folder = os.fsdecode(failed.root or os.path.dirname(os.path.abspath(os.fsencode(path))))
     place = parse("input", folder)

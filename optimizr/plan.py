@@ -13,6 +13,7 @@ from typing import NamedTuple
 from optimizr import convert, endpoints
 from optimizr.config import Settings
 from optimizr.endpoints import Remote
+from optimizr.errors import PictureError
 from optimizr.events import (
     ImageConverted,
     RunPlanned,
@@ -28,11 +29,13 @@ from optimizr.limits import Limits
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
-from optimizr.store import Label
+from optimizr.store import Label, Writer
 from optimizr.store.local import LocalStore
 
 SAMPLE = 20
 """Pictures that are converted for the estimate."""
+_AT_ONCE = 16
+"""Outputs that are asked at once."""
 
 
 class Nowhere:
@@ -71,7 +74,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     with _looking(settings, source, output, force, stop) as ledger:
         find = endpoints.lookup(source, output)
         resume = Resume(source, ledger, output, settings, force, find)
-        drawn = _draw(resume, stop)
+        drawn = _draw(_checked(resume, output, stop), stop)
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
     outcomes = [outcome for some in pool.run(drawn.sample, stop, 0) for outcome in some]
     for outcome in outcomes:
@@ -125,6 +128,28 @@ def _looking(
         if os.path.isdir(top):
             absorb(ledger, top, None, settings, source.shard.has, lambda: stop.requested)
         yield ledger
+
+
+def _checked(resume: Resume, output: Writer, stop: Stop) -> Iterator[Item | Skips]:
+    """Ask the outputs that are doubtful; a bucket's answers come in another order each time."""
+    if not output.keeps_labels:
+        yield from resume
+        return
+
+    def check(found: Item | Skips) -> Item | Skips:
+        if not isinstance(found, Item):
+            return found
+        try:
+            checked = resume.check(found)
+        except PictureError as problem:
+            return found._replace(problem=problem)
+        return checked if isinstance(checked, Item) else [checked]
+
+    for results in Pool(check, _AT_ONCE).run(resume, stop, 0):
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+            yield result
 
 
 class _Drawn(NamedTuple):

@@ -34,6 +34,15 @@ class Signed(NamedTuple):
     """Pictures that have no output."""
 
 
+class _Output(NamedTuple):
+    """What stands for a picture."""
+
+    key: bytes
+    output: bytes
+    size: int
+    """Bytes."""
+
+
 def presign(settings: Settings, stop: Stop) -> Signed:
     """Sign the output of each picture of the input that has one.
 
@@ -48,8 +57,14 @@ def presign(settings: Settings, stop: Stop) -> Signed:
             "what is in one has signed URLs"
         )
     output.check("output")
+    has_copies = settings.policy.if_larger == "copy" and store.identity(b"") != output.identity(b"")
+
+    def keys_of(item: Item) -> list[bytes]:
+        return [item.key, item.output] if has_copies else [item.output]
+
     with Manifest(store, output, settings.publish.presign or DEFAULT) as manifest:
-        missing = _gather(manifest, source, endpoints.lookup(source, output), output, stop)
+        find = endpoints.lookup(source, output)
+        missing = _gather(manifest, source, find, keys_of, output, stop)
         path = manifest.write(named(MANIFEST_NAME, settings), settings.publish.manifest)
         return Signed(path, manifest.count, missing)
 
@@ -58,28 +73,32 @@ def _gather(
     manifest: Manifest,
     source: Source,
     find: Callable[[bytes], Standing | None],
+    keys_of: Callable[[Item], list[bytes]],
     output: BucketStore,
     stop: Stop,
 ) -> int:
     """Gather the outputs that there are; give how many there are not."""
-    listed = ((item, find(item.output)) for item in source)  # by one worker at a time
+    # Looked up by one worker at a time, as listings are.
+    listed = ((item, [(key, find(key)) for key in keys_of(item)]) for item in source)
 
-    def size_of(found: tuple[Item, Standing | None]) -> tuple[Item, int | None]:
-        item, standing = found
-        standing = output.find(item.output) if standing is UNSURE else standing
-        return item, None if standing is None else standing.size
+    def standing_of(found: tuple[Item, list[tuple[bytes, Standing | None]]]) -> _Output | None:
+        item, maybe = found
+        for key, standing in maybe:
+            standing = output.find(key) if standing is UNSURE else standing
+            if standing is not None:
+                return _Output(item.key, key, standing.size)
+        return None
 
     missing = 0
-    for results in Pool(size_of, _AT_ONCE).run(listed, stop, 0.0):
+    for results in Pool(standing_of, _AT_ONCE).run(listed, stop, 0.0):
         for result in results:
             if isinstance(result, Exception):
                 stop.halt(result)
                 continue
-            item, size = result
-            if size is None:
+            if result is None:
                 missing += 1
             else:
-                manifest.add(to_text(item.key), to_text(item.output), size)
+                manifest.add(to_text(result.key), to_text(result.output), result.size)
     if stop.requested:
         raise stop.error or Cancelled
     return missing

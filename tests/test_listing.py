@@ -26,7 +26,7 @@ def bucket(keys: int, ending: str) -> BucketStore:
         ]
         return Page(found, str(end) if end < keys else None)
 
-    backend = Backend(cast(Any, None), page)
+    backend = Backend(cast(Any, None), page, cast(Any, None))
     return BucketStore(Place("s3", "b", "p"), lambda: backend, StoreSettings(), PublishSettings())
 
 

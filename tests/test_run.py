@@ -131,7 +131,10 @@ def test_an_empty_input_is_a_warning_and_exit_0(optimizr: Program, tmp_path: Pat
         (["--input", "https://host/a.jpg?sig=x", "--output", "out"], "a URL without a query"),
         (["--input", ".", "--output", "https://host/x"], "a web server is only read from"),
         (["--input", ".", "--output", "o", "--ledger", "l"], "it is for outputs in a bucket"),
-        (["--input", ".", "--output", "o", "--publish.presign", "8d"], "publish.presign"),
+        (
+            ["--input", ".", "--output", "o", "--publish.presign", "8d"],
+            "expected a duration less than or equal to 7d, got '8d'",
+        ),
         (["--input", ".", "--output", "o", "--publish.presign", "1d"], "outputs in a bucket"),
         (["--input", ".", "--output", "o", "--log.file", "a file/x"], "log.file: expected"),
         (["--input", "/dev/zero", "--output", "out"], "which is a device or a pipe"),

@@ -12,6 +12,7 @@ import re
 import tomllib
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,6 +31,7 @@ from optimizr.config import ENV_DELIMITER, ENV_PREFIX, Settings
 from optimizr.errors import ConfigError
 from optimizr.redaction import mask
 from optimizr.sections import Section
+from optimizr.units import format_seconds
 
 SHORT_FLAGS = {
     "webp.quality": "quality",
@@ -205,13 +207,22 @@ def _clause(name: str, details: list[Any]) -> str:
         if name in setting_names():
             hint = f"write it nested, as {name.replace('.', ': {')}: ...}}"
         return f"{name}: no such setting; {hint}"
-    expected = " or ".join(dict.fromkeys(_expected(detail["msg"]) for detail in details))
-    return f"{name}: expected {expected}, got {mask(repr(first['input']))}"
+    expected = " or ".join(dict.fromkeys(_expected(detail) for detail in details))
+    return f"{name}: expected {expected}, got {_came(first['input'])}"
 
 
-def _expected(message: str) -> str:
-    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
+def _expected(detail: Any) -> str:
+    text: str = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     text = text.partition(", unable to parse")[0]
     if "instance of" in text:
         return "settings by name"
-    return f"a number {text}" if text.startswith(("less", "greater")) else text
+    # pydantic writes the bounds of durations as Python does.
+    text = re.sub(r"datetime\.timedelta\(days=(\d+)\)", r"\1d", text).replace("0 seconds", "0s")
+    what = "a duration" if text.endswith(("d", "s")) else "a number"
+    return f"{what} {text}" if text.startswith(("less", "greater")) else text
+
+
+def _came(value: object) -> str:
+    if isinstance(value, timedelta):
+        return format_seconds(value.total_seconds())
+    return mask(repr(value))

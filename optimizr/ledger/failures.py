@@ -45,7 +45,7 @@ class LateFailures:
     def __init__(
         self, put: Callable[[Callable[[], Iterator[bytes]]], None], remove: Callable[[], None]
     ) -> None:
-        """`put` writes all of the file, given what gives its lines; `remove` removes it."""
+        """`put` writes all of the file, given what gives its lines; `remove` sees it gone."""
         self._put = put
         self._remove = remove
 

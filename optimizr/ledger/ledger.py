@@ -249,7 +249,7 @@ class Ledger:
             raise stop_of(self._path, error) from None
 
     def _making_of(self, event: ImageConverted | ImageSkipped | ImageFailed) -> int:
-        smaller = isinstance(event, ImageConverted) and event.output_bytes < event.input_bytes
+        smaller = _outcome(event) == "converted" and _output_bytes(event) < event.input_bytes
         with self._lock, translated(self._path):
             return self._makings.number(smaller)
 
@@ -259,7 +259,15 @@ _MAKES = frozenset({"converted", "larger_skipped", "larger_copied", "webp_copied
 
 
 def _outcome(event: ImageConverted | ImageSkipped | ImageFailed) -> str:
-    return "converted" if isinstance(event, ImageConverted) else event.reason
+    """Name what came of a picture; of one that is up to date, what came of it once.
+
+    Such a one is recorded only where its output told so itself, and the ledger did not know it.
+    """
+    if isinstance(event, ImageConverted):
+        return "converted"
+    if event.reason == "up_to_date" and isinstance(event, ImageSkipped):
+        return "converted" if event.output_bytes else "larger_copied"
+    return event.reason
 
 
 def _made(event: ImageConverted | ImageSkipped | ImageFailed) -> bytes | None:
@@ -273,4 +281,4 @@ def _output_bytes(event: ImageConverted | ImageSkipped | ImageFailed) -> int:
     """Give the size of what was written; what was copied is as large as the original."""
     if isinstance(event, ImageFailed) or _made(event) is None:
         return 0
-    return event.output_bytes if isinstance(event, ImageConverted) else event.input_bytes
+    return event.output_bytes if _outcome(event) == "converted" else event.input_bytes

@@ -198,7 +198,7 @@ class BucketStore:
         Raises PictureError or EnvironmentStop.
         """
         paths = [self._path(key) for key in keys]
-        return self._ask(Stage.STORE, b"", lambda: self._backend.objects.sign(paths, span))
+        return self._ask(Stage.STORE, b"", lambda: self._backend.sign(paths, span))
 
     def ends_before(self, span: timedelta) -> bool:
         """Tell whether the credentials that sign may end sooner than in so long."""

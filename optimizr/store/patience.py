@@ -7,6 +7,7 @@ and again is that object's; if nothing has succeeded for `give_up_seconds`, the 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,10 +19,13 @@ from optimizr.store.cloud.backend import Refusal
 from optimizr.units import format_seconds
 
 R = TypeVar("R")
+_log = logging.getLogger("optimizr")
 
 TRIES = 12
 """After so many, a request is given up if the store answers others; about 20 s. A store may hold
 an object's lock for some seconds after a writer's connection was cut."""
+_TOLD_AFTER = 4
+"""Tries until somebody is told that it takes long."""
 _FIRST_SECONDS, _MOST_SECONDS = 0.1, 5.0
 """The longest first pause, which doubles with each try, and the longest of all."""
 
@@ -43,6 +47,8 @@ class Patience:
         self._sleep = sleep
         self._down_since: float | None = None
         """When requests began to fail, with none succeeding since."""
+        self._told: float | None = None
+        """Of which such time a warning was given."""
 
     def __call__(self, request: Callable[[], R]) -> R:
         """Do a request until it succeeds.
@@ -72,6 +78,12 @@ class Patience:
         assert isinstance(refusal, Refusal)
         now = time.monotonic()
         since = self._down_since = self._down_since or now
+        if state.attempt_number == _TOLD_AFTER and self._told != since:
+            self._told = since
+            _log.warning(
+                "%s does not answer (%s); trying for up to %s",
+                *(self._name, refusal, format_seconds(self._give_up)),
+            )
         if state.attempt_number >= TRIES and self._answers():
             raise refusal
         if now - since > self._give_up:

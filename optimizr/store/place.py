@@ -55,8 +55,8 @@ def parse(setting: str, value: str) -> Place | None:
     # What is wrong is not repeated: it may be a secret.
     if "@" in bucket or (":" in bucket and scheme not in WEB):
         raise ConfigError(
-            f"{setting}: expected {scheme}://BUCKET/PREFIX, got one with a user or a password in "
-            "it; credentials come from the environment, see docs/storage.md"
+            f"{setting}: expected {scheme}://BUCKET/PREFIX, got a bucket with '@' or ':' in it; "
+            "credentials come from the environment, access points go by their alias"
         )
     if not bucket:
         raise ConfigError(f"{setting}: expected {scheme}://BUCKET/PREFIX, got one without a bucket")

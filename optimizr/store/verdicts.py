@@ -45,6 +45,13 @@ def about_object(
             Reason.NOT_FOUND,
             "expected the object that was listed, got none: it is gone since; bring it back",
         )
+    if refusal.is_passing:
+        return PictureError(
+            stage,
+            Reason.UNREADABLE if stage is not Stage.STORE else Reason.OUTPUT_BLOCKED,
+            f"expected an answer about {to_text(key)!r} at last, got: {refusal}, though the store "
+            "answers others; run again",
+        )
     if stage is not Stage.STORE:
         return PictureError(
             stage,

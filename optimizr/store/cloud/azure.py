@@ -1,8 +1,8 @@
 """Azure Blob Storage: credentials and listing by Azure's own libraries.
 
 The account is named as Azure's own tools have it: by AZURE_STORAGE_CONNECTION_STRING, or by
-AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, or with whatever identity
-`DefaultAzureCredential` finds.
+AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or with
+whatever identity `DefaultAzureCredential` finds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from azure.core.credentials import AzureNamedKeyCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import ContainerClient
 from obstore.auth.azure import AzureCredentialProvider
@@ -27,22 +27,34 @@ from optimizr.store.cloud.objects import Objects
 from optimizr.store.place import Place
 
 
+class _Account(NamedTuple):
+    """Whose storage, and by what right."""
+
+    name: str
+    endpoint: str
+    credential: Any
+    """For Azure's library."""
+    right: dict[str, Any]
+    """The same for obstore."""
+
+
 def connect(place: Place, settings: StoreSettings) -> Backend:
     """Reach a container. Raises Refusal."""
-    with _translated():
-        client = _client(place.bucket, settings)
-        credential = client.credential
-    reached: dict[str, Any] = {"credential_provider": AzureCredentialProvider(credential)}
-    key = getattr(credential, "account_key", None)
-    if key is not None:
-        reached = {"account_key": key}
-    endpoint = client.url.rpartition("/")[0]
+    account = _account()
+    client = ContainerClient(
+        account.endpoint,
+        place.bucket,
+        credential=account.credential,
+        connection_timeout=CONNECT_SECONDS,
+        read_timeout=settings.timeout.total_seconds(),
+        retry_total=0,
+    )
     store = AzureStore(
         place.bucket,
-        account_name=client.account_name,
-        endpoint=endpoint,
-        **reached,
-        client_options=client_options(settings, endpoint),
+        account_name=account.name,
+        endpoint=account.endpoint,
+        **account.right,
+        client_options=client_options(settings, account.endpoint),
         retry_config=ONCE,
     )
 
@@ -54,25 +66,37 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
             blobs = next(pages, ())
             return Page([_object(blob) for blob in blobs], pages.continuation_token or None)
 
-    return Backend(Objects(store), page)
+    objects = Objects(store)
+    return Backend(objects, page, objects.sign)
 
 
-def _client(container: str, settings: StoreSettings) -> Any:
-    options: dict[str, Any] = {
-        "connection_timeout": CONNECT_SECONDS,
-        "read_timeout": settings.timeout.total_seconds(),
-        "retry_total": 0,
-    }
-    connection = os.environ.get("AZURE_STORAGE_CONNECTION_STRING")
-    if connection:
-        return ContainerClient.from_connection_string(connection, container, **options)
-    account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
-    if not account:
+def _account() -> _Account:
+    """Read the environment. Raises Refusal if it names no account."""
+    said = dict(
+        part.partition("=")[::2]
+        for part in os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";")
+    )
+    name = said.get("AccountName") or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+    endpoint = said.get("BlobEndpoint")
+    if endpoint is not None and name is None:
+        name = endpoint.partition("://")[2].partition(".")[0]
+    if not name:
         raise Refusal(401, NO_CREDENTIALS)
-    key = os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
-    credential: Any = AzureNamedKeyCredential(account, key) if key else DefaultAzureCredential()
-    url = f"https://{account}.blob.core.windows.net"
-    return ContainerClient(url, container, credential=credential, **options)
+    if endpoint is None:
+        scheme = said.get("DefaultEndpointsProtocol", "https")
+        endpoint = f"{scheme}://{name}.blob.{said.get('EndpointSuffix', 'core.windows.net')}"
+    endpoint = endpoint.rstrip("/")
+    key = said.get("AccountKey") or os.environ.get("AZURE_STORAGE_ACCOUNT_KEY")
+    if key:
+        named = AzureNamedKeyCredential(name, key)
+        return _Account(name, endpoint, named, {"account_key": key})
+    sas = said.get("SharedAccessSignature") or os.environ.get("AZURE_STORAGE_SAS_TOKEN")
+    if sas:
+        token = sas.lstrip("?")
+        return _Account(name, endpoint, AzureSasCredential(token), {"sas_key": token})
+    found = DefaultAzureCredential()
+    provider = AzureCredentialProvider(found)
+    return _Account(name, endpoint, found, {"credential_provider": provider})
 
 
 def _object(blob: Any) -> Object:
@@ -91,10 +115,7 @@ def _translated() -> Iterator[None]:
         yield
     except HttpResponseError as error:
         code = getattr(error, "error_code", None) or ""
-        raise Refusal(error.status_code, str(getattr(code, "value", code))) from None
-    except ClientAuthenticationError as error:
-        raise Refusal(401, type(error).__name__) from None
+        # Without a status, no identity was found.
+        raise Refusal(error.status_code or 401, str(getattr(code, "value", code))) from None
     except AzureError as error:  # no connection, or none in time
         raise Refusal(None, type(error).__name__) from None
-    except ValueError:
-        raise Refusal(401, NO_CREDENTIALS) from None

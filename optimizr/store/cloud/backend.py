@@ -40,6 +40,8 @@ class Backend:
     """Reading and writing, each once."""
     page: Callable[[str, str | None, int], Page]
     """Gives a page of at most so many keys with a prefix. Raises Refusal."""
+    sign: Callable[[Sequence[str], timedelta], Sequence[str]]
+    """Gives a URL each that anybody may read the object by, for so long. Raises Refusal."""
     ends_before: Callable[[timedelta], bool] = lambda _span: False
     """Tells whether the credentials that sign may end sooner than in so long."""
 

@@ -8,15 +8,17 @@ credentials.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import google.auth
 import requests
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import AnonymousCredentials, Signing
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import Request
 from google.cloud.storage import Client
 from obstore.auth.google import GoogleCredentialProvider
 from obstore.store import GCSStore
@@ -27,6 +29,9 @@ from optimizr.store.cloud.backend import NO_CREDENTIALS, Backend, Page, Refusal
 from optimizr.store.cloud.clients import CONNECT_SECONDS, ONCE, client_options
 from optimizr.store.cloud.objects import Objects
 from optimizr.store.place import Place
+
+if TYPE_CHECKING:
+    from obstore.store import GCSCredential
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -40,11 +45,9 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
         if emulator is None:
             credentials, _ = google.auth.default(scopes=[_SCOPE])
         client = Client(project="", credentials=credentials)
-    reached: dict[str, Any] = {"credential_provider": None}
+    reached: dict[str, Any] = {"credential_provider": _nobody, "base_url": emulator}
     if emulator is None:
-        reached["credential_provider"] = GoogleCredentialProvider(credentials)
-    else:
-        reached = {"base_url": emulator, "skip_signature": True}
+        reached = {"credential_provider": GoogleCredentialProvider(credentials)}
     store = GCSStore(
         place.bucket,
         **reached,
@@ -67,7 +70,27 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
             blobs = next(listed.pages, ())
             return Page([_object(blob) for blob in blobs], listed.next_page_token)
 
-    return Backend(Objects(store, "version"), page)
+    def sign(paths: Sequence[str], span: timedelta) -> Sequence[str]:
+        with _translated():
+            return _signed(client.bucket(place.bucket), credentials, paths, span)
+
+    return Backend(Objects(store, "version"), page, sign)
+
+
+def _nobody() -> GCSCredential:
+    """Give what an emulator does not look at."""
+    return {"token": "", "expires_at": None}
+
+
+def _signed(bucket: Any, credentials: Any, paths: Sequence[str], span: timedelta) -> Sequence[str]:
+    """Sign by the key of a service account, or have Google do it for who has none (signBlob)."""
+    how: dict[str, Any] = {"version": "v4", "expiration": span, "method": "GET"}
+    if not isinstance(credentials, Signing):
+        if not credentials.valid:
+            credentials.refresh(Request())
+        email = getattr(credentials, "service_account_email", None)
+        how |= {"service_account_email": email, "access_token": credentials.token}
+    return [bucket.blob(path).generate_signed_url(**how) for path in paths]
 
 
 def _object(blob: Any) -> Object:
@@ -88,5 +111,7 @@ def _translated() -> Iterator[None]:
         raise Refusal(401, NO_CREDENTIALS) from None
     except GoogleAuthError as error:
         raise Refusal(None if error.retryable else 401, type(error).__name__) from None
+    except AttributeError:  # Google's own way to say that credentials cannot sign
+        raise Refusal(403, "CredentialsCannotSign") from None
     except requests.RequestException as error:
         raise Refusal(None, type(error).__name__) from None

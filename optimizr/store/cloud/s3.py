@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
@@ -50,7 +51,8 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
     def ends_before(span: timedelta) -> bool:
         return _ends_before(credentials, span)
 
-    return Backend(Objects(store), page, ends_before)
+    objects = Objects(store)
+    return Backend(objects, page, objects.sign, ends_before)
 
 
 def _client(session: Any, settings: StoreSettings) -> Any:
@@ -111,7 +113,7 @@ def _translated() -> Iterator[None]:
     except ClientError as error:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 400)
         raise Refusal(status, error.response["Error"].get("Code", "")) from None
-    except HTTPClientError as error:  # no connection, no answer in time, a cut answer
+    except (HTTPClientError, NoConnection) as error:  # none, none in time, or a cut answer
         raise Refusal(None, type(error).__name__) from None
     except (BotoCoreError, ValueError) as error:
         raise Refusal(400, type(error).__name__) from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from obstore.store import HTTPStore
 
 from optimizr.sections import StoreSettings
@@ -21,4 +24,7 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
     def page(_prefix: str, _token: str | None, _most: int) -> Page:
         raise Refusal(405, "a web server is not listed")
 
-    return Backend(Objects(store), page)
+    def sign(_paths: Sequence[str], _span: timedelta) -> Sequence[str]:
+        raise Refusal(405, "a web server signs nothing")
+
+    return Backend(Objects(store), page, sign)
