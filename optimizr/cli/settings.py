@@ -218,7 +218,8 @@ def _expected(detail: Any) -> str:
         return "settings by name"
     # pydantic writes the bounds of durations as Python does.
     text = re.sub(r"datetime\.timedelta\(days=(\d+)\)", r"\1d", text).replace("0 seconds", "0s")
-    what = "a duration" if text.endswith(("d", "s")) else "a number"
+    text = re.sub(r"(\d+)000 microseconds", r"\1ms", text)
+    what = "a duration" if text[-1] in "ds" else "a number"
     return f"{what} {text}" if text.startswith(("less", "greater")) else text
 
 
