@@ -54,9 +54,8 @@ class BucketStore:
         self.place = place
         self._connect = connect
         self._cache_control = publish.cache_control
-        self._prefix = f"{place.prefix}/" if place.prefix else ""
-        within = [other for other in leave_out if place.contains(other) and other != place]
-        self._left_out = tuple(f"{other.prefix[len(self._prefix) :]}/".encode() for other in within)
+        self._prefix = place.beginning
+        self._left_out = place.beginnings(leave_out)
         give_up = settings.give_up_after.total_seconds()
         self._patiently = Patience(place.url, give_up, lambda: self.trouble() is None)
 

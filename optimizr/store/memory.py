@@ -35,13 +35,14 @@ class MemoryStore:
 
     keeps_labels = True
     buckets: dict[str, dict[bytes, _Kept]] = {}  # noqa: RUF012 - shared by all of a name
+    _lock = threading.Lock()
 
-    def __init__(self, place: Place) -> None:
-        """Take up the bucket, or begin it."""
+    def __init__(self, place: Place, leave_out: Iterable[Place] = ()) -> None:
+        """Take up the bucket, or begin it; `leave_out` is as `BucketStore` has it."""
         self.place = place
-        self._prefix = f"{place.prefix}/".encode() if place.prefix else b""
+        self._prefix = place.beginning.encode()
+        self._left_out = place.beginnings(leave_out)
         self._objects = self.buckets.setdefault(place.bucket, {})
-        self._lock = threading.Lock()
 
     def check(self, setting: str) -> None:
         """Do nothing: it can be listed."""
@@ -60,8 +61,7 @@ class MemoryStore:
         for whole in sorted(self._objects):
             key = whole.removeprefix(self._prefix)
             kept = self._objects.get(whole)
-            is_own = OWN_FOLDER in key.split(b"/")[:-1]
-            if kept is None or is_own or not whole.startswith(self._prefix):
+            if kept is None or not whole.startswith(self._prefix) or self._is_left_out(key):
                 continue
             found = Object(key, *kept.head, kept.mtime_ns)
             try:
@@ -69,6 +69,10 @@ class MemoryStore:
             except PictureError as problem:
                 found = found._replace(problem=problem)
             yield found
+
+    def _is_left_out(self, key: bytes) -> bool:
+        is_own = OWN_FOLDER in key.split(b"/")[:-1]
+        return not key or is_own or key.startswith(self._left_out)
 
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""
@@ -102,7 +106,8 @@ class MemoryStore:
         self.put(key, b"".join(chunks()))
 
     def remove(self, key: bytes) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it is there. Raises PictureError."""
+        path_of(key, Stage.STORE)
         self._objects.pop(self._prefix + key, None)
 
     def identity(self, key: bytes) -> tuple[str, str, bytes]:

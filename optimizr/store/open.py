@@ -33,7 +33,7 @@ def open_place(
     Raises ConfigError if what it needs is not installed.
     """
     if place.scheme == MEMORY:
-        return MemoryStore(place)
+        return MemoryStore(place, leave_out)
     module, extra = _MODULES[place.scheme]
     try:
         connect = import_module(f"optimizr.store.cloud.{module}").connect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -37,7 +38,17 @@ class Place(NamedTuple):
     def contains(self, other: Place) -> bool:
         """Tell whether another place is the same or within."""
         same = self[:2] == other[:2]
-        return same and f"{other.prefix}/".startswith(f"{self.prefix}/" if self.prefix else "")
+        return same and f"{other.prefix}/".startswith(self.beginning)
+
+    @property
+    def beginning(self) -> str:
+        """What the bucket's keys of this place begin with; what follows is the key in it."""
+        return f"{self.prefix}/" if self.prefix else ""
+
+    def beginnings(self, others: Iterable[Place]) -> tuple[bytes, ...]:
+        """Give what keys in this place begin with that are in others, which are within it."""
+        within = [other for other in others if self.contains(other) and other != self]
+        return tuple(other.beginning[len(self.beginning) :].encode() for other in within)
 
 
 def parse(setting: str, value: str) -> Place | None:
