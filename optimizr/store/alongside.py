@@ -58,4 +58,4 @@ class Alongside:
         self._order.append(found.key)
         if len(self._order) > self._kept:
             self._dropped = max(self._dropped, gone := self._order.popleft())
-            del self._passed[gone]
+            self._passed.pop(gone, None)  # listed twice, if others wrote meanwhile
