@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from optimizr.errors import ConfigError
+from optimizr.errors import ConfigError, PictureError, Stage
+from optimizr.store.addresses import path_of
 
 BUCKETS = {"s3": "Amazon S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
 """Schemes of stores that are listed and written to, with the services' names."""
 WEB = ("http", "https")
 MEMORY = "memory"
+_BUCKET = re.compile(r"[\w.$-]+", re.ASCII)
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -69,11 +72,35 @@ def parse(setting: str, value: str) -> Place | None:
             f"{setting}: expected {scheme}://BUCKET/PREFIX, got a bucket with '@' or ':' in it; "
             "credentials come from the environment, access points go by their alias"
         )
+    if scheme in WEB:
+        return Place(scheme, *_check_web(setting, scheme, rest))
     if not bucket:
         raise ConfigError(f"{setting}: expected {scheme}://BUCKET/PREFIX, got one without a bucket")
-    if scheme in WEB and (urlsplit(value).query or urlsplit(value).fragment):
+    if _BUCKET.fullmatch(bucket) is None:
         raise ConfigError(
-            f"{setting}: expected a URL without a query, got {scheme}://{bucket}/... with one"
+            f"{setting}: expected {scheme}://BUCKET/PREFIX, got a bucket's name with other "
+            "characters than letters, digits, '.', '-', '_' and '$'"
         )
-    # The path of a web URL is quoted; a key is not, and a per cent sign in it is one.
-    return Place(scheme, bucket, unquote(prefix) if scheme in WEB else prefix.strip("/"))
+    return Place(scheme, bucket, _checked(setting, prefix.strip("/")))
+
+
+def _check_web(setting: str, scheme: str, rest: str) -> tuple[str, str]:
+    """Give host and path. The path of a URL is quoted; a key is not: a per cent sign is one."""
+    if "?" in rest or "#" in rest:
+        raise ConfigError(f"{setting}: expected a URL without a query, got one with a query")
+    host, _, path = rest.partition("/")
+    if _HOST.fullmatch(host) is None:
+        raise ConfigError(f"{setting}: expected {scheme}://HOST:PORT/PATH, got another host")
+    return host, _checked(setting, unquote(path))
+
+
+def _checked(setting: str, prefix: str) -> str:
+    """Give back what keys can begin with. Raises ConfigError if none can."""
+    try:
+        return prefix and path_of(prefix.encode("utf-8", "surrogateescape"), Stage.LIST)
+    except (PictureError, UnicodeEncodeError):
+        raise ConfigError(
+            f"{setting}: expected what keys can begin with behind the bucket, got an empty "
+            "segment, '.' or '..' between slashes, a control character, bytes that are no UTF-8, "
+            "or more than a key can have"
+        ) from None
