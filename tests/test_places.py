@@ -54,7 +54,7 @@ def test_a_place_is_named_as_it_was_given(url: str) -> None:
     ],
 )
 def test_a_url_that_is_of_no_use_is_refused(url: str, told: str) -> None:
-    with pytest.raises(ConfigError, match="^output: expected ") as caught:
+    with pytest.raises(ConfigError, match=r"^output: expected ") as caught:
         parse("output", url)
     assert told in str(caught.value)
 
@@ -122,14 +122,14 @@ def test_a_key_is_asked_for_as_it_is_or_not_at_all(key: bytes) -> None:
     try:
         path = path_of(key, Stage.FETCH)
     except PictureError as error:
-        assert error.reason is Reason.KEY_NOT_ADDRESSABLE
-        assert error.stage is Stage.FETCH
+        path, told = "", (error.stage, error.reason)
         str(error).encode()
+    if not path:
+        assert told == (Stage.FETCH, Reason.KEY_NOT_ADDRESSABLE)
         return
     assert path.encode() == key
     assert not {"", ".", ".."} & set(path.split("/"))
-    assert path == path.strip("/")
-    assert path.isascii() or not any(ord(char) < 32 for char in path)
+    assert not any(ord(char) < 32 for char in path)
 
 
 def test_a_key_is_too_long_by_its_bytes() -> None:
