@@ -51,6 +51,7 @@ def test_of_a_sorted_listing_that_is_kept_whole_all_is_told(
 
 
 @given(made=st.sets(_keys), new=st.sets(_keys), window=_windows)
+@example(made={b"a", b"a-", b"a--"}, new=set(), window=1)
 def test_of_pictures_in_their_own_order_a_window_as_long_as_the_listing_tells_all(
     made: set[bytes], new: set[bytes], window: int
 ) -> None:

@@ -184,8 +184,9 @@ def test_a_picture_that_changes_between_listing_and_reading_fails_as_changed(
     assert library.run().converted.keys() == {"a.jpg"}
 
 
+@pytest.mark.parametrize("overwrite", ["changed", "never", "always"])
 def test_a_put_whose_answer_was_lost_is_counted_once(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch, overwrite: str
 ) -> None:
     put = MemoryStore.put
 
@@ -194,7 +195,7 @@ def test_a_put_whose_answer_was_lost_is_counted_once(
         return put(store, key, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(MemoryStore, "put", twice)
-    done = library.run()
+    done = library.run(policy={"overwrite": overwrite})
     assert done.converted.keys() == library.keys
     assert (done.summary.converted_files, done.skipped) == (6, {})
 
