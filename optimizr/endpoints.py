@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, PictureError, Reason
+from optimizr.seals import Seals
 from optimizr.source import Source
 from optimizr.source.bucket import Bucket
 from optimizr.source.names import extensions, is_picture
@@ -215,6 +216,17 @@ def lookup(source: Source, output: LocalStore | Remote) -> Callable[[bytes], Sta
     if next(output.objects(), None) is None:
         return lambda _key: None
     return lambda _key: UNSURE
+
+
+def open_seals(settings: Settings, source: Source, output: LocalStore | Remote) -> Seals | None:
+    """Give what vouches for outputs of two buckets without a ledger; None for all else.
+
+    Raises EnvironmentStop.
+    """
+    are_listed = isinstance(source, Bucket) and source.is_whole
+    if isinstance(output, LocalStore) or settings.ledger is not None or not are_listed:
+        return None
+    return Seals(output, settings)
 
 
 def _keep_apart(settings: Settings, folder: str) -> None:

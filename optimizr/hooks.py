@@ -24,6 +24,8 @@ class Hooks:
     may_write: Callable[[bytes, Label | None], bool] = lambda _key, _label: True
     """Tells whether a key that was not foreseen may be written, with that label. May raise
     PictureError."""
+    made: Callable[[Item, str], None] = lambda _item, _version: None
+    """Called with a picture whose WebP was written, and with its version."""
     failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
     """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
     ended: Callable[[Event, Stopwatch], None] = lambda _outcome, _watch: None

@@ -153,11 +153,13 @@ class Job:
         label = Label(item.version, self._makings[len(data) >= original])
         self._check_wanted()
         with watch.lap(Stage.STORE):
-            # Written where nothing stood: perhaps by this run, whose request's answer was lost.
-            if not self._output.put(item.output, data, label, item.is_new):
+            version = self._output.put(item.output, data, label, item.is_new)
+            if version is None:
+                # Somebody wrote it: perhaps this run, whose request's answer was lost.
                 if not self._hooks.may_write(item.output, label):
                     return False
-                self._output.put(item.output, data, label)
+                version = self._output.put(item.output, data, label)
+        self._hooks.made(item, version or "")
         self._take_away(item.superseded, item.output)
         return True
 

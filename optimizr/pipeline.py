@@ -28,6 +28,7 @@ from optimizr.publish import MANIFEST_NAME, Manifest
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
+from optimizr.seals import Seals
 from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.bucket import BucketStore
@@ -72,10 +73,11 @@ def run(
             open_books(output, settings, source, made_by, stop, force) as books,
             _manifest(settings, store, output) as manifest,
         ):
+            seals = endpoints.open_seals(settings, source, output)
             find = endpoints.lookup(source, output)
-            resume = Resume(source, books.ledger, output, settings, force, find)
+            resume = Resume(source, books.ledger, output, settings, force, find, seals)
             hooks = Hooks(
-                *(books.ledger.in_flight.begin, resume.check, resume.may_write),
+                *(books.ledger.in_flight.begin, resume.check, resume.may_write, resume.made),
                 *(failing, traces.ended),
             )
             job = Job(store, output, settings, limits, hooks)
@@ -86,7 +88,7 @@ def run(
             told: tuple[Sink, ...] = (*readers, gallery, *gathering)
             record = Recorder(told, stop, books, live, traces.run, base_url)
             work = _Work(
-                *(settings, source, resume, job, limits, gallery, manifest),
+                *(settings, source, resume, seals, job, limits, gallery, manifest),
                 *(record, heard, live, stop),
             )
             abandoned = _convert(work)
@@ -109,6 +111,7 @@ class _Work:
     settings: Settings
     source: Source
     resume: Resume
+    seals: Seals | None
     job: Job
     limits: Limits
     gallery: Gallery
@@ -161,6 +164,8 @@ def _settle(books: Books, store: Store, work: _Work) -> None:
                 name = named(MANIFEST_NAME, work.settings)
                 work.manifest.write(name, work.settings.publish.manifest)
         books.rewrite_failures()
+        if work.seals is not None:
+            work.seals.save(is_whole=not work.stop.requested)
     except (EnvironmentStop, PictureError) as error:
         work.stop.halt(error)
 

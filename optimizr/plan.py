@@ -46,9 +46,9 @@ class Nowhere:
     def find(self, key: bytes) -> None:
         """Find nothing."""
 
-    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
+    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> str:
         """Forget the data."""
-        return True
+        return ""
 
     def remove(self, key: bytes) -> None:
         """Remove nothing."""
@@ -73,7 +73,8 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     limits = Limits.of(settings.pool)
     with _looking(settings, source, output, force, stop) as ledger:
         find = endpoints.lookup(source, output)
-        resume = Resume(source, ledger, output, settings, force, find)
+        seals = endpoints.open_seals(settings, source, output)
+        resume = Resume(source, ledger, output, settings, force, find, seals)
         drawn = _draw(_checked(resume, output, stop), stop)
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
     outcomes = [outcome for some in pool.run(drawn.sample, stop, 0) for outcome in some]

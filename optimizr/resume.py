@@ -17,6 +17,7 @@ from optimizr.keys import to_text
 from optimizr.ledger.ledger import Known, Ledger
 from optimizr.ledger.makings import names_of
 from optimizr.ledger.none import NoLedger
+from optimizr.seals import Seals
 from optimizr.source import Item
 from optimizr.store import Label, Standing, Writer
 
@@ -38,12 +39,14 @@ class Resume:
         settings: Settings,
         force: bool = False,
         find: Callable[[bytes], Standing | None] | None = None,
+        seals: Seals | None = None,
     ) -> None:
         """With `force`, nothing is up to date.
 
         `find` tells what stands in the output without waiting, or UNSURE; by default the output
-        itself does.
+        itself does. `seals` vouch for outputs that need not be asked.
         """
+        self._seals = seals
         self._items = items
         self._ledger = ledger
         self._output = output
@@ -56,8 +59,7 @@ class Resume:
     def __iter__(self) -> Iterator[Item | Skips]:
         skips: Skips = []
         due = 0.0
-        for item in self._items:
-            found = self._look_up(item)
+        for found in self._looked_up():
             if isinstance(found, ImageSkipped):
                 due = due if skips else time.monotonic() + _BATCH_SECONDS
                 skips.append(found)
@@ -70,6 +72,17 @@ class Resume:
                 yield found
         if skips:
             yield skips
+
+    def _looked_up(self) -> Iterator[Item | ImageSkipped]:
+        if self._seals is None:
+            yield from map(self._look_up, self._items)
+            return
+        for item, standing, is_sealed in self._seals.stretches(self._items, self._find):
+            if is_sealed and standing is not None and not self._force:
+                self._seals.add(item, standing.version)
+                yield _skipped(item, "up_to_date", item.output, standing.size)
+            else:
+                yield item if item.problem is not None else self._allowed(item, standing)
 
     def may_write(self, key: bytes, label: Label | None = None) -> bool:
         """Tell whether a key may be written, whatever stands there; False to leave it as it is.
@@ -97,6 +110,7 @@ class Resume:
         if standing is None:
             return self._check_copy(item._replace(is_new=True))
         if self._tells_of(standing, item):
+            self.made(item, standing.version)
             return _skipped(item, "up_to_date", item.output, standing.size)
         if self._overwrite == "never":
             return _skipped(item, "output_exists", item.output, 0)
@@ -104,6 +118,11 @@ class Resume:
         if not ours and self._overwrite == "changed":
             raise self._not_ours(item.output)
         return item._replace(replaces=ours)
+
+    def made(self, item: Item, version: str) -> None:
+        """Take note that an output is up to date, and of its version. Called by workers."""
+        if self._seals is not None:
+            self._seals.add(item, version)
 
     def _check_copy(self, item: Item) -> Item | ImageSkipped:
         """See whether a copy of the picture, by `if_larger: copy`, stands for it."""
@@ -134,7 +153,7 @@ class Resume:
                 self._ledger.settle(item.key)
                 size = known.output_bytes if known.outcome == "converted" else 0
                 return _skipped(item, "up_to_date", known.output, size)
-            return self._allowed(self._with_copy(item, known))
+            return self._allowed(self._with_copy(item, known), self._find(item.output))
         except PictureError as problem:
             return item._replace(problem=problem)
 
@@ -157,10 +176,9 @@ class Resume:
         ours = standing is not None and self._is_ours(known.output, standing)
         return item._replace(superseded=known.output) if ours else item
 
-    def _allowed(self, item: Item) -> Item | ImageSkipped:
+    def _allowed(self, item: Item, standing: Standing | None) -> Item | ImageSkipped:
         if self._ledger.must_be_alone(item.key):
             item = item._replace(alone=True)
-        standing = self._find(item.output)
         if standing is None:
             return self._new(item)
         ours = self._is_ours(item.output, standing)

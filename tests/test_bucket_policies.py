@@ -61,7 +61,7 @@ def test_overwrite_never_leaves_what_comes_while_it_is_at_work(
 ) -> None:
     put = MemoryStore.put
 
-    def late(store: MemoryStore, key: bytes, *args: object) -> bool:
+    def late(store: MemoryStore, key: bytes, *args: object) -> str | None:
         if key == b"a.jpg.webp" and store.find(key) is None:
             put(store, key, THEIRS)
         return put(store, key, *args)  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def test_of_many_who_put_a_new_object_at_once_one_does(bucket: Bucket) -> None:
     stores = [open_at(bucket.url) for _ in range(2)]
 
     def put(number: int) -> bool:
-        return stores[number % 2].put(b"a.webp", b"%d" % number, new=True)
+        return stores[number % 2].put(b"a.webp", b"%d" % number, new=True) is not None
 
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(put, range(16)))

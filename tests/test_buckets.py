@@ -146,6 +146,10 @@ def test_the_second_run_reads_no_picture_and_writes_no_webp(s3: S3, run: Run, tr
         log = counted.log
     assert not [path for method, path in log if method == "GET" and ".jpg" in path]
     assert not [path for method, path in log if method == "PUT" and path.endswith(".webp")]
+    assert not [path for method, path in log if method == "HEAD" and path.endswith(".webp")]
+    other = ("--quality", "70", "--dry-run")
+    assert run(s3, *args, "--dry-run").named("run.planned")[0]["skipped_files"] == 30
+    assert run(s3, *args, *other).named("run.planned")[0]["skipped_files"] == 0
     ledger = ("--ledger", tree.parent / "ledger")
     assert run(s3, *args, *ledger, "--force").converted.total() == 30
     with Faults(s3.endpoint) as counted:

@@ -47,6 +47,8 @@ class Standing(NamedTuple):
     """When it was last written, in nanoseconds by the store's clock."""
     label: Label | None = None
     """None if optimizr did not make it, if the store keeps no labels, or if it was only listed."""
+    version: str = ""
+    """As `Head` has it, in a store that keeps labels."""
 
 
 UNSURE = Standing(-1, 0)
@@ -96,11 +98,13 @@ class Writer(Protocol):
     def find(self, key: bytes) -> Standing | None:
         """Tell what stands at a key, if anything does. Raises PictureError or EnvironmentStop."""
 
-    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
+    def put(
+        self, key: bytes, data: bytes, label: Label | None = None, new: bool = False
+    ) -> str | None:
         """Write the whole object or nothing. Raises PictureError or EnvironmentStop.
 
-        With `new`, a store that keeps labels writes only where nothing stands; False if something
-        does.
+        Gives its version, empty where labels are not kept. With `new`, a store that keeps labels
+        writes only where nothing stands; None if something does.
         """
 
     def remove(self, key: bytes) -> None:

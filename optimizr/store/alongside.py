@@ -73,7 +73,7 @@ class Alongside:
             return
         self._is_sorted = self._is_sorted and found.key > self._furthest
         self._furthest = max(self._furthest, found.key)
-        self._passed[found.key] = Standing(found.size, found.mtime_ns)
+        self._passed[found.key] = Standing(found.size, found.mtime_ns, None, found.version)
         self._order.append(found.key)
         if len(self._order) > self._kept:
             self._dropped = max(self._dropped, gone := self._order.popleft())

@@ -139,7 +139,7 @@ class BucketStore:
             raise
         words = found.words
         label = Label(unquote(words.get(SOURCE, "")), words[MAKING]) if MAKING in words else None
-        return Standing(found.head.size, found.mtime_ns, label)
+        return Standing(found.head.size, found.mtime_ns, label, found.head.version)
 
     def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
         """Read the whole object, if it is of that version. Raises PictureError or EnvironmentStop.
@@ -154,20 +154,21 @@ class BucketStore:
         path = self._path(key, Stage.FETCH)
         return self._ask(Stage.FETCH, key, lambda: self._backend.objects.read(path, check))
 
-    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
+    def put(
+        self, key: bytes, data: bytes, label: Label | None = None, new: bool = False
+    ) -> str | None:
         """Write the whole object in one request; with `new` only if nothing stands there.
 
-        Raises PictureError or EnvironmentStop.
+        Gives its version, None if something stands there. Raises PictureError or EnvironmentStop.
         """
         path = self._path(key)
         words = self._words(key, label)
         try:
-            self._patiently(lambda: self._backend.objects.put(path, data, words, new))
+            return self._patiently(lambda: self._backend.objects.put(path, data, words, new))
         except Refusal as refusal:
             if new and refusal.status == 412:
-                return False
+                return None
             raise about_object(self.place, key, Stage.STORE, refusal) from None
-        return True
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write what does not fit into memory; raises what `put` does."""

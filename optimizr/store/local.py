@@ -155,14 +155,14 @@ class LocalStore:
         data: bytes,
         label: Label | None = None,  # noqa: ARG002 - files have none
         new: bool = False,  # noqa: ARG002 - an output has one writer, and a ledger
-    ) -> bool:
-        """Write the whole file or nothing.
+    ) -> str:
+        """Write the whole file or nothing; no version is told, since a ledger knows more.
 
         Raises PictureError where the fault is this file's (its name, something in its way), and
         EnvironmentStop where no file could be written.
         """
         self._put(key, lambda path: write(path, data, self._sync))
-        return True
+        return ""
 
     def put_file(self, key: bytes, source: bytes) -> None:
         """Copy the whole file at the path `source` or nothing; raises what `get` and `put` do.

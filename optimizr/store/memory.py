@@ -82,7 +82,9 @@ class MemoryStore:
         """Tell what stands at a key, and its label. Raises PictureError."""
         path_of(key, Stage.STORE)
         kept = self._objects.get(self._prefix + key)
-        return None if kept is None else Standing(len(kept.data), kept.mtime_ns, kept.label)
+        if kept is None:
+            return None
+        return Standing(len(kept.data), kept.mtime_ns, kept.label, kept.head.version)
 
     def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
         """Read the whole object, if it is of that version. Raises PictureError."""
@@ -91,15 +93,17 @@ class MemoryStore:
             raise changed()
         return kept.data, kept.head
 
-    def put(self, key: bytes, data: bytes, label: Label | None = None, new: bool = False) -> bool:
+    def put(
+        self, key: bytes, data: bytes, label: Label | None = None, new: bool = False
+    ) -> str | None:
         """Write the whole object; with `new` only if nothing stands there. Raises PictureError."""
         path_of(key, Stage.STORE)
         whole = self._prefix + key
         with self._lock:
             if new and whole in self._objects:
-                return False
-            self._objects[whole] = _Kept(bytes(data), time.time_ns(), label)
-        return True
+                return None
+            kept = self._objects[whole] = _Kept(bytes(data), time.time_ns(), label)
+        return kept.head.version
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write the chunks as one object. Raises PictureError."""

@@ -61,10 +61,13 @@ class Objects:
 
     def put(
         self, path: str, data: bytes | Iterable[bytes], words: dict[str, str], new: bool = False
-    ) -> None:
-        """Write an object: bytes in one request, an iterable in parts. Raises Refusal."""
+    ) -> str:
+        """Write an object: bytes in one request, an iterable in parts. Raises Refusal.
+
+        Gives its version, empty if the store does not tell it.
+        """
         with _translated():
-            obstore.put(
+            put = obstore.put(
                 self._store,
                 path,
                 data,
@@ -72,6 +75,7 @@ class Objects:
                 mode="create" if new else "overwrite",
                 use_multipart=not isinstance(data, bytes),
             )
+        return str(put[self._version_of] or "")  # type: ignore[literal-required]
 
     def delete(self, path: str) -> None:
         """Remove an object. Raises Refusal."""

@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
@@ -113,7 +114,8 @@ def _translated() -> Iterator[None]:
     except ClientError as error:
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 400)
         raise Refusal(status, error.response["Error"].get("Code", "")) from None
-    except (HTTPClientError, NoConnection) as error:  # none, none in time, or a cut answer
+    except (HTTPClientError, NoConnection, ResponseParserError) as error:
+        # None, none in time, a cut one, or what is no answer of S3's.
         raise Refusal(None, type(error).__name__) from None
     except (BotoCoreError, ValueError) as error:
         raise Refusal(400, type(error).__name__) from None
