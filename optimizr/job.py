@@ -64,8 +64,7 @@ class Job:
         """How pictures are read and encoded."""
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
-        self._makings = names_of(settings)
-        """By whether the WebP did not get smaller."""
+        self._makings = names_of(settings)  # by whether the WebP did not get smaller
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""

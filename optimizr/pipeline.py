@@ -11,6 +11,7 @@ from optimizr.books import Books, named, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
 from optimizr.dead_letters import open_dead_letters
+from optimizr.endpoints import Remote
 from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
 from optimizr.events import (
     Event,
@@ -32,6 +33,7 @@ from optimizr.seals import Seals
 from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.bucket import BucketStore
+from optimizr.store.local import LocalStore
 from optimizr.summary import Summary
 
 Heard = Callable[[bool], Iterable[Event]]
@@ -57,17 +59,12 @@ def run(
     done and the reports are written.
     """
     stop = stop or Stop()
-    convert.start(settings.picture.formats)
-    store, source = endpoints.open_input(settings)
-    output = endpoints.open_output(settings)
-    if settings.report.html:
-        report.prepare_page()
+    store, source, output = _open(settings)
     live = Live(stop)
     with telemetry.watched(settings, live, store, output) as traces:
         limits = Limits.of(settings.pool)
         output.prepare()
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)
-        failing = dead_letters or Hooks.failing
         made_by = f"{convert.encoder()}, libvips {convert.version()}"
         with (
             open_books(output, settings, source, made_by, stop, force) as books,
@@ -78,20 +75,20 @@ def run(
             resume = Resume(source, books.ledger, output, settings, force, find, seals)
             hooks = Hooks(
                 *(books.ledger.in_flight.begin, resume.check, resume.may_write, resume.made),
-                *(failing, traces.ended),
+                *(dead_letters or Hooks.failing, traces.ended),
             )
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
-            gathering: list[Sink] = [] if manifest is None else [manifest]
-            base_url = settings.publish.base_url
-            told: tuple[Sink, ...] = (*readers, gallery, *gathering)
-            record = Recorder(told, stop, books, live, traces.run, base_url)
+            told: list[Sink] = [*readers, gallery, *([] if manifest is None else [manifest])]
+            record = Recorder(told, stop, books, live, traces.run, settings.publish.base_url)
             work = _Work(
                 *(settings, source, resume, seals, job, limits, gallery, manifest),
                 *(record, heard, live, stop),
             )
             abandoned = _convert(work)
+            if stop.requested and isinstance(output, BucketStore):
+                output.hurry()
             live.enter(Phase.FINISHING)
             _settle(books, store, work)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
@@ -102,6 +99,16 @@ def run(
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
     return live.summary
+
+
+def _open(settings: Settings) -> tuple[LocalStore | Remote, Source, LocalStore | Remote]:
+    """Give the input's store, its pictures, and the output, with all loaded that they will need."""
+    convert.start(settings.picture.formats)
+    store, source = endpoints.open_input(settings)
+    output = endpoints.open_output(settings)
+    if settings.report.html:
+        report.prepare_page()
+    return store, source, output
 
 
 @dataclass(frozen=True)

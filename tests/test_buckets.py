@@ -279,6 +279,33 @@ def test_a_store_that_is_down_ends_the_run_which_can_be_taken_up(
     assert outputs(s3, made) == webps
 
 
+def test_a_run_that_is_asked_to_end_while_its_store_is_down_tells_its_end(
+    s3: S3, tree: Path
+) -> None:
+    pictures, made = s3.new_bucket(), s3.new_bucket()
+    fill(s3, pictures, tree)
+    args = ("--input", f"s3://{pictures}", "--output", f"s3://{made}")
+    with Faults(s3.endpoint) as faults:
+        faults.latency = 0.2
+        env = s3.environment() | {"AWS_ENDPOINT_URL": faults.url}
+        with subprocess.Popen(
+            [*COMMAND, "run", *args, "--limits.drain", "1s", "--workers", "2"],
+            env=clean_environment(**env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            while not outputs(s3, made):
+                time.sleep(0.05)
+            faults.down = True
+            process.send_signal(signal.SIGTERM)
+            stdout, stderr = process.communicate(timeout=60)
+    ended = done(subprocess.CompletedProcess([], process.returncode, stdout, stderr))
+    assert ended.code in (3, 143), ended.text
+    assert ended.named("run.finished")[0]["interrupted"]
+    assert not ended.named("image.failed")
+
+
 def test_a_run_that_is_killed_leaves_whole_outputs_and_no_parts(
     s3: S3, tree: Path, webps: dict[str, bytes], run: Run
 ) -> None:

@@ -31,6 +31,8 @@ _PAGE = 1000
 """Keys a listing asks for at once: the most that S3 gives."""
 _ONE_PUT = 16 << 20
 """Bytes of a report's file that are put in one request; a longer one in several."""
+_LAST_SECONDS = 5.0
+"""How long to wait for a store that does not answer, once a run is to end."""
 _PROBE = OWN_FOLDER + b"/probe"
 
 
@@ -84,6 +86,10 @@ class BucketStore:
             self._patiently(lambda: self._backend.objects.delete(path))
         except Refusal:
             return  # who may write may not always delete; the next run writes it again
+
+    def hurry(self) -> None:
+        """Wait no longer than some seconds from now on: the run is to end."""
+        self._patiently.give_up_seconds = min(self._patiently.give_up_seconds, _LAST_SECONDS)
 
     def sweep(self) -> None:
         """Do nothing: what is not put whole is not there."""

@@ -42,7 +42,7 @@ class Patience:
     ) -> None:
         """`answers` asks the store for something cheap, once; `name` is for people."""
         self._name = name
-        self._give_up = give_up_seconds
+        self.give_up_seconds = give_up_seconds
         self._answers = answers
         self._sleep = sleep
         self._down_since: float | None = None
@@ -82,14 +82,14 @@ class Patience:
             self._told = since
             _log.warning(
                 "%s does not answer (%s); trying for up to %s",
-                *(self._name, refusal, format_seconds(self._give_up)),
+                *(self._name, refusal, format_seconds(self.give_up_seconds)),
             )
         if state.attempt_number >= TRIES and self._answers():
             raise refusal
-        if now - since > self._give_up:
+        if now - since > self.give_up_seconds:
             raise EnvironmentStop(
                 "store_unreachable",
-                f"expected {self._name} to answer within {format_seconds(self._give_up)} "
+                f"expected {self._name} to answer within {format_seconds(self.give_up_seconds)} "
                 f"(store.give_up_after), got: {refusal}; see that it is up and run the same "
                 "command again",
             )
