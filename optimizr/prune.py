@@ -54,6 +54,8 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
                 return
             if not _is_orphan(ledger, store, made, key):
                 continue
+            if not isinstance(store, LocalStore):
+                store.check("input")  # what is missing in a bucket that has gone is no orphan
             if store.identity(b"") != here:
                 raise EnvironmentStop(
                     "input_gone",

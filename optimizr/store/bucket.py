@@ -20,7 +20,7 @@ from optimizr.store import OWN_FOLDER, Head, Label, Object, Standing, changed
 from optimizr.store.addresses import path_of
 from optimizr.store.cloud.backend import Backend, Refusal
 from optimizr.store.patience import Patience
-from optimizr.store.place import Place
+from optimizr.store.place import WEB, Place
 from optimizr.store.verdicts import about_object, about_store, unusable
 
 R = TypeVar("R")
@@ -97,9 +97,12 @@ class BucketStore:
     def trouble(self, writing: bool = False) -> str | None:  # noqa: ARG002 - see the protocol
         """Tell what keeps it from answering just now."""
         try:
-            self._backend.objects.head(self._path(_PROBE))
+            if self.place.scheme in WEB:
+                self._backend.objects.head(self._path(_PROBE))
+            else:
+                self._backend.page(self._prefix, None, 1)
         except Refusal as refusal:
-            if refusal.status != 404 or refusal.is_of_bucket:
+            if self.place.scheme not in WEB or refusal.status != 404:
                 return f"{self.place.url}: {refusal}"
         return None
 

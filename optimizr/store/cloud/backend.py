@@ -70,7 +70,9 @@ class Refusal(Exception):  # noqa: N818 - it is what a store said, not what it m
 
         409 is S3's and Azure's answer to writes at the same moment.
         """
-        if self.status is None or self.status in (408, 409, 429) or self.status >= 500:
+        if self.status is None or self.status in (408, 409, 429):
+            return True
+        if self.status >= 500 and self.status != 501:  # what is not implemented will not be soon
             return True
         return self.code in ("RequestTimeout", "SlowDown", "ServerBusy", "TooManyRequests")
 

@@ -41,7 +41,8 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
         **({} if is_amazon else {"endpoint": endpoint}),
         virtual_hosted_style_request=False,
         disable_bulk_delete=True,  # not all that speak S3 have it
-        credential_provider=Boto3CredentialProvider(session),
+        # boto3 renews what ends within 15 minutes: to ask it less often would miss that.
+        credential_provider=Boto3CredentialProvider(session, ttl=timedelta(minutes=5)),
         client_options=client_options(settings, endpoint),
         retry_config=ONCE,
     )
