@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -175,8 +176,18 @@ def put(kind: str, place: str, name: str, data: bytes, servers: tuple[S3, Gcs, A
         Path(place, name).write_bytes(data)
 
 
-@pytest.mark.parametrize("source", ["s3", "gs", "az", "local"])
-@pytest.mark.parametrize("target", ["s3", "gs", "az", "local"])
+KINDS = ("s3", "gs", "az", "local")
+ONCE_EACH = {("s3", "gs"), ("gs", "az"), ("az", "local"), ("local", "s3")}
+"""Each kind is read from and written to once; the others are for the long tests."""
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        pytest.param(*mix, marks=[] if mix in ONCE_EACH else pytest.mark.long)
+        for mix in itertools.product(KINDS, KINDS)
+    ],
+)
 def test_every_mix_of_stores_converts_and_knows_what_is_done(
     s3: S3,
     fake_gcs: Gcs,
@@ -224,8 +235,14 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("overwrite", ["changed", "never"])
+@pytest.mark.parametrize(
+    ("fault", "overwrite"),
+    [
+        *((fault, "changed") for fault in FAULTS),
+        ("lost answers", "never"),
+        pytest.param("all", "never", marks=pytest.mark.long),
+    ],
+)
 def test_nothing_is_lost_torn_or_counted_twice_while_a_store_fails(
     s3: S3, run: Run, tree: Path, webps: dict[str, bytes], fault: str, overwrite: str
 ) -> None:
