@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from optimizr.errors import ConfigError, PictureError, Reason, Stage
 from optimizr.store.addresses import path_of
 from optimizr.store.place import Place, parse
+from tests.conftest import clean_environment
 
 
 @pytest.mark.parametrize(
@@ -140,3 +145,61 @@ def test_a_key_is_too_long_by_its_bytes() -> None:
             path_of(key, Stage.LIST)
         assert caught.value.reason is Reason.NAME_TOO_LONG
         assert len(str(caught.value)) < 200
+
+
+OPENED = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[2:]))
+from optimizr import endpoints
+from optimizr.config import Settings
+try:
+    endpoints.open_output(Settings(input=".", output=sys.argv[1]))
+except endpoints.ConfigError as error:
+    print(error)
+else:
+    clouds = ("azure.storage.blob", "boto3", "google.cloud.storage", "obstore")
+    print([name for name in clouds if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "loaded"),
+    [
+        ("folder", []),
+        ("memory://m", []),
+        ("s3://b", ["boto3", "obstore"]),
+        ("gs://b", ["google.cloud.storage", "obstore"]),
+        ("az://b", ["azure.storage.blob", "obstore"]),
+    ],
+)
+def test_a_clouds_libraries_are_loaded_for_its_own_urls_alone(
+    output: str, loaded: list[str], tmp_path: Path
+) -> None:
+    assert opened(tmp_path, output) == str(loaded)
+
+
+@pytest.mark.parametrize(
+    ("output", "missing", "extra"),
+    [
+        ("s3://b", "boto3", "s3"),
+        ("gs://b", "google.cloud.storage", "gcs"),
+        ("az://b", "azure.identity", "azure"),
+        ("az://b", "obstore", "azure"),
+    ],
+)
+def test_a_cloud_whose_libraries_are_missing_says_how_to_get_them(
+    output: str, missing: str, extra: str, tmp_path: Path
+) -> None:
+    assert f"pip install 'optimizr[{extra}]'" in opened(tmp_path, output, missing)
+
+
+def opened(cwd: Path, *args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, *args],
+        cwd=cwd,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
