@@ -109,7 +109,7 @@ def test_every_setting_has_a_flag() -> None:
         ([*BASE, "--policy.max-failed", "101%"], "policy.max_failed: expected a count of 0"),
         ([*BASE, "--webp", "x"], "expected settings by name"),
         ([*BASE, "--limits.drain", "99999999999d"], "limits.drain: expected a duration"),
-        ([*BASE, "--monitor.interval", "0s"], "monitor.interval: expected a number greater than"),
+        ([*BASE, "--monitor.interval", "0s"], "expected a duration greater than or equal to 100ms"),
         ([*BASE, "pictures"], "folders of pictures go to --input"),
         (["c.yaml", "--input", "in", "out"], "expected flags, got 'out'"),
         ([*BASE, "--quality", "abc"], "webp.quality: expected a valid integer, got 'abc'"),
