@@ -86,19 +86,19 @@ def fill(s3: S3, bucket: str, tree: Path, prefix: str = "") -> None:
         s3.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
 
 
-def objects(s3: S3, bucket: str) -> dict[str, bytes]:
+def objects(s3: S3, bucket: str, ending: str = "") -> dict[str, bytes]:
     pages = s3.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    return {key: s3.client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    return {
+        key: s3.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        for key in keys
+        if key.endswith(ending)
+    }
 
 
 def outputs(s3: S3, bucket: str) -> dict[str, bytes]:
     """Give the WebPs of a bucket, by picture's key."""
-    return {
-        key.removesuffix(".webp"): data
-        for key, data in objects(s3, bucket).items()
-        if key.endswith(".webp")
-    }
+    return {key.removesuffix(".webp"): data for key, data in objects(s3, bucket, ".webp").items()}
 
 
 Run = Callable[..., Done]
