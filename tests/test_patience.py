@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from optimizr.errors import EnvironmentStop
-from optimizr.store.cloud.backend import Refusal
+from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.patience import TRIES, Patience
 
 BUSY = Refusal(503, "SlowDown")

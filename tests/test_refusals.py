@@ -13,8 +13,8 @@ import pytest
 from obstore.store import S3Store
 
 from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
-from optimizr.store.cloud.backend import Refusal
 from optimizr.store.cloud.objects import Objects
+from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.place import Place
 from optimizr.store.verdicts import about_object, unusable
 

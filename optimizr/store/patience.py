@@ -15,7 +15,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from optimizr.errors import EnvironmentStop
-from optimizr.store.cloud.backend import Refusal
+from optimizr.store.cloud.refusals import Refusal
 from optimizr.units import format_seconds
 
 R = TypeVar("R")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason, Stage
 from optimizr.keys import to_text
-from optimizr.store.cloud.backend import NO_CREDENTIALS, Refusal
+from optimizr.store.cloud.refusals import NO_CREDENTIALS, Refusal
 from optimizr.store.place import Place
 
 

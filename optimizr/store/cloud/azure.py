@@ -21,9 +21,10 @@ from obstore.store import AzureStore
 
 from optimizr.sections import StoreSettings
 from optimizr.store import Object
-from optimizr.store.cloud.backend import NO_CREDENTIALS, Backend, Page, Refusal
+from optimizr.store.cloud.backend import Backend, Page
 from optimizr.store.cloud.clients import CONNECT_SECONDS, ONCE, client_options
 from optimizr.store.cloud.objects import Objects
+from optimizr.store.cloud.refusals import NO_CREDENTIALS, Refusal
 from optimizr.store.place import Place
 
 

@@ -15,7 +15,7 @@ import obstore
 from obstore.store import AzureStore, S3Store
 
 from optimizr.store import Head
-from optimizr.store.cloud.backend import Refusal, refusal_of
+from optimizr.store.cloud.refusals import Refusal, refusal_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

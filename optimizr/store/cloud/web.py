@@ -8,9 +8,10 @@ from datetime import timedelta
 from obstore.store import HTTPStore
 
 from optimizr.sections import StoreSettings
-from optimizr.store.cloud.backend import Backend, Page, Refusal
+from optimizr.store.cloud.backend import Backend, Page
 from optimizr.store.cloud.clients import ONCE, client_options
 from optimizr.store.cloud.objects import Objects
+from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.place import Place
 
 
