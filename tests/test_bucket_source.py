@@ -131,6 +131,20 @@ def test_a_failed_jsonl_is_worked_through_and_nothing_else(memory: Memory, tmp_p
     assert (items[0].size, items[0].version) == store.head(b"b 100%.jpg")
 
 
+def test_an_odd_key_that_is_tried_again_fails_for_what_it_is(
+    memory: Memory, tmp_path: Path
+) -> None:
+    store = fill(memory, "a.jpg")
+    failed = tmp_path / "failed.jsonl"
+    odd = b"d//odd.jpg"
+    line = {"key": odd.decode(), "source": store.full_path(odd)}
+    failed.write_text(json.dumps(line) + "\n")
+    items = open_source(f"@{failed}")
+    assert [(item.key, item.problem and item.problem.reason) for item in items] == [
+        (odd, Reason.KEY_NOT_ADDRESSABLE)
+    ]
+
+
 def test_outputs_below_the_input_and_dead_letters_are_no_sources(memory: Memory) -> None:
     fill(memory, "a.jpg", "webp/a.jpg", "bad/b.jpg")
     settings = Settings(

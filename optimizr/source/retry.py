@@ -140,7 +140,8 @@ def _parse(line: bytes) -> tuple[bytes | None, bytes]:
         return None, b""
     if not key:
         return source, key
-    if b"\0" in key or not {b"", b".", b".."}.isdisjoint(key.split(b"/")):
+    is_path = b"://" not in source
+    if is_path and (b"\0" in key or not {b"", b".", b".."}.isdisjoint(key.split(b"/"))):
         return None, b""  # it would lead out of the tree
     tail = b"/" + key
     return (source.removesuffix(tail) or b"/" if source.endswith(tail) else None), key

@@ -56,6 +56,17 @@ def shared(
             _leave(folder)
 
 
+@contextmanager
+def running(folder: Path, command: Callable[[Path], Command]) -> Iterator[Facts]:
+    """Give the facts of a server that is this process's alone."""
+    folder.mkdir(exist_ok=True)
+    state = _start(folder, command)
+    try:
+        yield state["facts"]
+    finally:
+        _end(state)
+
+
 def run_root(factory: pytest.TempPathFactory) -> Path:
     """Give the folder that all workers of this run see, and no other run does."""
     own = factory.getbasetemp()
