@@ -10,7 +10,7 @@ from optimizr import convert, endpoints, milestones, report, telemetry
 from optimizr.books import Books, named, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
-from optimizr.dead_letters import open_dead_letters
+from optimizr.dead_letters import DeadLetters, open_dead_letters
 from optimizr.endpoints import Remote
 from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
 from optimizr.events import (
@@ -35,6 +35,7 @@ from optimizr.store import Store
 from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
 from optimizr.summary import Summary
+from optimizr.telemetry import Tracing
 
 Heard = Callable[[bool], Iterable[Event]]
 """Gives what is to be told of what libraries say; called with whether the run ends."""
@@ -73,10 +74,7 @@ def run(
             seals = endpoints.open_seals(settings, source, output)
             find = endpoints.lookup(source, output)
             resume = Resume(source, books.ledger, output, settings, force, find, seals)
-            hooks = Hooks(
-                *(books.ledger.in_flight.begin, resume.check, resume.may_write, resume.made),
-                *(dead_letters or Hooks.failing, traces.ended),
-            )
+            hooks = _hooks(books, resume, dead_letters, traces)
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
@@ -87,10 +85,8 @@ def run(
                 *(record, heard, live, stop),
             )
             abandoned = _convert(work)
-            if stop.requested and isinstance(output, BucketStore):
-                output.hurry()
             live.enter(Phase.FINISHING)
-            _settle(books, store, work)
+            _settle(books, store, output, work)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
             traces.finish(finished)
             _say_last(record, stop, heard)
@@ -109,6 +105,19 @@ def _open(settings: Settings) -> tuple[LocalStore | Remote, Source, LocalStore |
     if settings.report.html:
         report.prepare_page()
     return store, source, output
+
+
+def _hooks(
+    books: Books, resume: Resume, dead_letters: DeadLetters | None, traces: Tracing
+) -> Hooks:
+    return Hooks(
+        decoding=books.ledger.in_flight.begin,
+        check=resume.check,
+        may_write=resume.may_write,
+        made=resume.made,
+        failing=dead_letters or Hooks.failing,
+        ended=traces.ended,
+    )
 
 
 @dataclass(frozen=True)
@@ -160,8 +169,10 @@ def _convert(work: _Work) -> int:
     return pool.in_flight
 
 
-def _settle(books: Books, store: Store, work: _Work) -> None:
+def _settle(books: Books, store: Store, output: Store, work: _Work) -> None:
     """Have the failures told, and after a run that came to its end forget what is over."""
+    if work.stop.requested and isinstance(output, BucketStore):
+        output.hurry()
     if work.stop.requested and books.are_failures_told:
         return
     try:
