@@ -8,14 +8,21 @@ whatever identity `DefaultAzureCredential` finds.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.identity import DefaultAzureCredential
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import (
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerClient,
+    generate_blob_sas,
+)
 from obstore.auth.azure import AzureCredentialProvider
 from obstore.store import AzureStore
 
@@ -67,8 +74,35 @@ def connect(place: Place, settings: StoreSettings) -> Backend:
             blobs = next(pages, ())
             return Page([_object(blob) for blob in blobs], pages.continuation_token or None)
 
-    objects = Objects(store)
-    return Backend(objects, page, objects.sign)
+    def sign(paths: Sequence[str], span: timedelta) -> Sequence[str]:
+        with _translated():
+            return _signed(account, place.bucket, paths, span)
+
+    return Backend(Objects(store), page, sign)
+
+
+def _signed(
+    account: _Account, container: str, paths: Sequence[str], span: timedelta
+) -> Sequence[str]:
+    """Sign by the account's key, or by one that Azure delegates to an identity.
+
+    By Azure's own library: obstore's signatures are of names without their quoting undone, so those
+    of names with a space are refused.
+    """
+    now = datetime.now(UTC)
+    how: dict[str, Any] = {"permission": BlobSasPermissions(read=True), "expiry": now + span}
+    if "account_key" in account.right:
+        how["account_key"] = account.right["account_key"]
+    elif "credential_provider" in account.right:
+        service = BlobServiceClient(account.endpoint, account.credential)
+        how["user_delegation_key"] = service.get_user_delegation_key(now, now + span)
+    else:
+        raise Refusal(403, "CredentialsCannotSign")  # a signature is no key
+    return [
+        f"{account.endpoint}/{container}/{quote(path)}?"
+        + generate_blob_sas(account.name, container, path, **how)
+        for path in paths
+    ]
 
 
 def _account() -> _Account:

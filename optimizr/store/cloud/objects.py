@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import obstore
-from obstore.store import AzureStore, S3Store
+from obstore.store import S3Store
 
 from optimizr.store import Head
 from optimizr.store.cloud.refusals import Refusal, refusal_of
@@ -83,9 +83,9 @@ class Objects:
             obstore.delete(self._store, path)
 
     def sign(self, paths: Sequence[str], span: timedelta) -> Sequence[str]:
-        """Give a URL each, of Azure or S3, that anybody may read the object by. Raises Refusal."""
+        """Give a URL each, of S3, that anybody may read the object by. Raises Refusal."""
         with _translated():
-            assert isinstance(self._store, AzureStore | S3Store)
+            assert isinstance(self._store, S3Store)
             return obstore.sign(self._store, "GET", paths, span)
 
     def _found(self, response: obstore.GetResult) -> Found:
