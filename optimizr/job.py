@@ -159,7 +159,7 @@ class Job:
                     return False
                 version = self._output.put(item.output, data, label)
         self._hooks.made(item, version or "")
-        self._take_away(item.superseded, item.output)
+        self._take_away(item, item.superseded, item.output)
         return True
 
     def _check_wanted(self) -> None:
@@ -211,8 +211,8 @@ class Job:
         if len(made.data) < len(data):
             return None
         if self._if_larger == "skip":
-            self._take_away(item.superseded)
-            self._take_away(item.output if item.replaces else None)
+            self._take_away(item, item.superseded)
+            self._take_away(item, item.output if item.replaces else None)
             return skipped_as(item, len(data), "larger_skipped", webp_bytes=len(made.data))
         if self._if_larger == "copy":
             return replace(self._copy(item, data, watch), webp_bytes=len(made.data))
@@ -235,18 +235,21 @@ class Job:
             with watch.lap(Stage.STORE):
                 self._output.put(item.key, data, label)
             copied = item.key
-        self._take_away(item.output if item.replaces else None, item.key)
+        self._take_away(item, item.output if item.replaces else None, item.key)
         return skipped_as(item, len(data), "larger_copied", copied)
 
-    def _take_away(self, key: bytes | None, made: bytes | None = None) -> None:
+    def _take_away(self, item: Item, key: bytes | None, made: bytes | None = None) -> None:
         """Remove what an earlier run made with other settings, unless that is what was just made.
 
-        By identity too: on some file systems names differ in letter case only.
+        By identity too: on some file systems names differ in letter case only. Nor is the original
+        ever removed: it may carry a label, if it is itself a copy that a run made.
         """
         if key is None or key == made:
             return
-        there = self._output.identity(key)
-        if made is None or there != self._output.identity(made):
+        kept = {self._source.identity(item.key)}
+        if made is not None:
+            kept.add(self._output.identity(made))
+        if self._output.identity(key) not in kept:
             self._output.remove(key)
 
     def _fetch(self, item: Item, watch: Stopwatch) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,3 +190,18 @@ def test_with_a_ledger_failures_stay_listed_until_their_pictures_come_by(
     library.remove("broken.jpg")
     library.run(ledger=ledger)
     assert library.failures() == {}
+
+
+def test_an_original_that_is_a_copy_of_an_earlier_run_outlives_a_run_in_its_own_place(
+    library: Library, ledger: str | None
+) -> None:
+    original = hard_to_beat()
+    library.put("a.jpg", original)
+    assert library.run(policy={"if_larger": "copy"}).skipped["a.jpg"] == "larger_copied"
+    in_place: dict[str, Any] = {
+        "input": library.output,
+        "policy": {"if_larger": "copy"},
+        "webp": {"quality": 5},
+    }
+    assert library.run(ledger=ledger, **in_place).converted["a.jpg"] == "a.jpg.webp"
+    assert library.made()["a.jpg"] == original
