@@ -17,7 +17,7 @@ from optimizr.keys import to_text
 from optimizr.ledger.ledger import Known, Ledger
 from optimizr.ledger.makings import names_of
 from optimizr.ledger.none import NoLedger
-from optimizr.seals import Seals
+from optimizr.seals import Found, Seals
 from optimizr.source import Item
 from optimizr.store import Label, Standing, Writer
 
@@ -77,12 +77,18 @@ class Resume:
         if self._seals is None:
             yield from map(self._look_up, self._items)
             return
-        for item, standing, is_sealed in self._seals.stretches(self._items, self._find):
-            if is_sealed and standing is not None and not self._force:
+        for found in self._seals.stretches(map(self._listed, self._items)):
+            item, standing = found.item, found.standing
+            if found.is_sealed and standing is not None and not self._force:
                 self._seals.add(item, standing.version)
                 yield _skipped(item, "up_to_date", item.output, standing.size)
             else:
-                yield item if item.problem is not None else self._allowed(item, standing)
+                yield item if item.problem is not None else self._allowed(found)
+
+    def _listed(self, item: Item) -> Found:
+        """Look up all that is wanted of a picture at once: listings are read on, not back."""
+        standing = self._find(item.output)
+        return Found(item, standing, standing is None and self._may_be_copied(item))
 
     def may_write(self, key: bytes, label: Label | None = None) -> bool:
         """Tell whether a key may be written, whatever stands there; False to leave it as it is.
@@ -153,7 +159,7 @@ class Resume:
                 self._ledger.settle(item.key)
                 size = known.output_bytes if known.outcome == "converted" else 0
                 return _skipped(item, "up_to_date", known.output, size)
-            return self._allowed(self._with_copy(item, known), self._find(item.output))
+            return self._allowed(self._listed(self._with_copy(item, known)))
         except PictureError as problem:
             return item._replace(problem=problem)
 
@@ -176,11 +182,12 @@ class Resume:
         ours = standing is not None and self._is_ours(known.output, standing)
         return item._replace(superseded=known.output) if ours else item
 
-    def _allowed(self, item: Item, standing: Standing | None) -> Item | ImageSkipped:
+    def _allowed(self, found: Found) -> Item | ImageSkipped:
+        item, standing = found.item, found.standing
         if self._ledger.must_be_alone(item.key):
             item = item._replace(alone=True)
         if standing is None:
-            return self._new(item)
+            return self._new(item, found.may_be_copied)
         ours = self._is_ours(item.output, standing)
         if self._output.keeps_labels and not ours:
             return item._replace(is_doubtful=True)
@@ -190,11 +197,13 @@ class Resume:
             raise self._not_ours(item.output)
         return item._replace(replaces=ours)
 
-    def _new(self, item: Item) -> Item:
+    def _may_be_copied(self, item: Item) -> bool:
+        return self._copies and self._output.keeps_labels and self._find(item.key) is not None
+
+    def _new(self, item: Item, may_be_copied: bool) -> Item:
         """Say that nothing stands for an item, unless a copy of it may."""
         if not self._output.keeps_labels:
             return item
-        may_be_copied = self._copies and self._find(item.key) is not None
         return item._replace(is_new=True, is_doubtful=may_be_copied)
 
     def _not_ours(self, key: bytes) -> PictureError:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from optimizr.config import Settings
@@ -40,6 +40,8 @@ class Found(NamedTuple):
 
     item: Item
     standing: Standing | None
+    may_be_copied: bool = False
+    """Whether something stands at the picture's own key, if that matters."""
     is_sealed: bool = False
     """Whether what stands there is up to date."""
 
@@ -57,25 +59,23 @@ class Seals:
         """By the number of the stretch."""
         self._lock = threading.Lock()
 
-    def stretches(
-        self, items: Iterable[Item], find: Callable[[bytes], Standing | None]
-    ) -> Iterator[Found]:
-        """Yield each item with what stands for it, and whether a stretch's seal vouches for it.
+    def stretches(self, listed: Iterable[Found]) -> Iterator[Found]:
+        """Yield what is listed, and say whether a stretch's seal vouches for it.
 
         Items are numbered by their stretches. Used by one thread at a time.
         """
         stretch: list[Found] = []
         number = 1
-        for item in items:
-            stretch.append(Found(item._replace(stretch=number), find(item.output)))
-            if _hash(item.key) % _MEAN == 0 or len(stretch) >= _MOST:
+        for found in listed:
+            stretch.append(found._replace(item=found.item._replace(stretch=number)))
+            if _hash(found.item.key) % _MEAN == 0 or len(stretch) >= _MOST:
                 yield from self._looked_at(stretch)
                 stretch, number = [], number + 1
         yield from self._looked_at(stretch)
 
     def _looked_at(self, stretch: list[Found]) -> list[Found]:
         total = 0
-        for item, standing, _ in stretch:
+        for item, standing, *_ in stretch:
             if standing is UNSURE:
                 return stretch
             if standing is not None:

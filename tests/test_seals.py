@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizr.config import Settings
-from optimizr.seals import Seals
+from optimizr.ledger.none import NoLedger
+from optimizr.resume import Resume
+from optimizr.seals import Found, Seals
 from optimizr.source import Item
 from optimizr.store import UNSURE, Standing
+from optimizr.store.alongside import Alongside
 from optimizr.store.memory import MemoryStore
 from optimizr.store.place import Place
 from tests.library import Library, counting
@@ -47,7 +50,7 @@ def standing(items: list[Item], version: str = "w") -> Outputs:
 def first_run(output: MemoryStore, items: list[Item], outputs: Outputs) -> None:
     """Make all outputs, and leave the seals."""
     seals = Seals(output, settings())
-    for found in list(seals.stretches(items, lambda _key: None)):
+    for found in list(seals.stretches(Found(item, None) for item in items)):
         made = outputs[found.item.output]
         if made is not None:
             seals.add(found.item, made.version)
@@ -57,7 +60,7 @@ def first_run(output: MemoryStore, items: list[Item], outputs: Outputs) -> None:
 def sealed(output: MemoryStore, items: list[Item], outputs: Outputs, **other: Any) -> set[bytes]:
     """Give the keys that a second run need not ask about."""
     seals = Seals(output, settings(**other))
-    found = list(seals.stretches(items, lambda key: outputs.get(key)))
+    found = list(seals.stretches(Found(item, outputs.get(item.output)) for item in items))
     assert [one.item.key for one in found] == [one.key for one in items], "each comes by once"
     return {one.item.key for one in found if one.is_sealed}
 
@@ -112,7 +115,8 @@ def test_a_run_that_was_ended_keeps_the_seals_of_the_one_before(output: MemorySt
     outputs = standing(items)
     first_run(output, items, outputs)
     ended = Seals(output, settings())
-    for found in itertools.islice(ended.stretches(items, outputs.get), 10):
+    listed = (Found(item, outputs.get(item.output)) for item in items)
+    for found in itertools.islice(ended.stretches(listed), 10):
         ended.add(found.item, "w")
     ended.save(is_whole=False)
     assert sealed(output, items, outputs) == {one.key for one in items}
@@ -138,3 +142,17 @@ def test_a_second_run_asks_no_output_about_itself_and_a_changed_picture_is_made_
     again = library.run()
     assert again.converted.keys() == {key}
     assert set(again.skipped) == library.keys - {key}
+
+
+def test_what_is_missing_is_not_asked_for_where_originals_may_be_copied(
+    output: MemoryStore,
+) -> None:
+    items = [item(number) for number in range(5_000)]
+    for one in items[::2]:
+        output.put(one.output, b"webp")
+    copies = settings(policy={"if_larger": "copy"})
+    seals, find = Seals(output, copies), Alongside(output.objects()).find
+    with NoLedger() as ledger:
+        resume = Resume(items, ledger, output, copies, find=find, seals=seals)
+        left = [one for one in resume if isinstance(one, Item)]
+    assert {one.key for one in left if one.is_doubtful} == {one.key for one in items[::2]}
