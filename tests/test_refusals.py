@@ -222,3 +222,17 @@ def test_a_bucket_of_no_use_is_told_with_what_to_look_at() -> None:
         mistake = unusable("input", PLACE, "be listed", Refusal(status, code))
         assert str(mistake).startswith("input: expected s3://bucket/in to be listed, got: ")
         assert advice in str(mistake)
+
+
+@pytest.mark.parametrize("ask", [put, ASKS["put_new"]], ids=["put", "put_new"])
+@pytest.mark.parametrize("code", ["OperationAborted", "ConditionalRequestConflict"])
+def test_writes_at_the_same_moment_are_no_object_that_is_there(
+    code: str, ask: Callable[[Objects], object]
+) -> None:
+    refused = refusal(saying("409 Conflict", error(code)), ask)
+    assert refused.is_passing
+
+
+def test_that_azure_has_the_blob_already_is_one() -> None:
+    refused = refusal(saying("409 Conflict", error("BlobAlreadyExists")), ASKS["put_new"])
+    assert refused.status == 412

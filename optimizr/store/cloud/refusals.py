@@ -67,6 +67,8 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _KIND = re.compile(r"kind: (Connect|Timeout|Interrupted)\b")
 _SAID = {"Connect": "no connection", "Timeout": "no answer in time", "Interrupted": "a cut answer"}
+_CONFLICTS = ("ConditionalRequestConflict", "OperationAborted")
+"""Of S3, with 409: others write there just now. obstore says of it that there is an object."""
 _STATUSES = {
     "PermissionDeniedError": 403,
     "UnauthenticatedError": 401,
@@ -85,7 +87,7 @@ def refusal_of(error: Exception) -> Refusal:
     text = str(error)
     status = _STATUSES.get(type(error).__name__)
     found, code, kind = _STATUS.search(text), _CODE.search(text), _KIND.search(text)
-    if status is None and found is not None:
+    if found is not None and (status is None or (code and code[1] in _CONFLICTS)):
         status = int(found[1])
     if status is None and code is None:
         return Refusal(None, _SAID[kind[1]] if kind is not None else "no answer")
