@@ -13,6 +13,8 @@ import pytest
 from obstore.store import S3Store
 
 from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
+from optimizr.sections import StoreSettings
+from optimizr.store.cloud import azure
 from optimizr.store.cloud.objects import Objects
 from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.place import Place
@@ -236,3 +238,18 @@ def test_writes_at_the_same_moment_are_no_object_that_is_there(
 def test_that_azure_has_the_blob_already_is_one() -> None:
     refused = refusal(saying("409 Conflict", error("BlobAlreadyExists")), ASKS["put_new"])
     assert refused.status == 412
+
+
+@pytest.mark.parametrize("missing", [0, 100], ids=["cut by a proxy", "cut on its way"])
+def test_a_listing_of_azure_that_is_cut_is_no_refusal(
+    missing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = '<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>a.jp'
+    serve = saying("200 OK", body, **{"Content-Length": str(len(body) + missing)})
+    with server(serve) as url:
+        account = f"AccountName=account;AccountKey=c2VjcmV0;BlobEndpoint={url}/account"
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", account)
+        backend = azure.connect(Place("az", "container", ""), StoreSettings())
+        with pytest.raises(Refusal) as caught:
+            backend.page("", None, 10)
+    assert caught.value.is_passing

@@ -15,7 +15,12 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    IncompleteReadError,
+)
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import (
     BlobSasPermissions,
@@ -148,6 +153,8 @@ def _object(blob: Any) -> Object:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (DecodeError, IncompleteReadError) as error:  # a cut answer
+        raise Refusal(None, type(error).__name__) from None
     except HttpResponseError as error:
         code = getattr(error, "error_code", None) or ""
         # Without a status, no identity was found.
