@@ -7,14 +7,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from obstore.store import S3Store
 
 from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
-from optimizr.sections import StoreSettings
+from optimizr.sections import PublishSettings, StoreSettings
+from optimizr.store.bucket import BucketStore
 from optimizr.store.cloud import azure
+from optimizr.store.cloud.backend import Backend, Page
 from optimizr.store.cloud.objects import Objects
 from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.place import Place
@@ -253,3 +256,21 @@ def test_a_listing_of_azure_that_is_cut_is_no_refusal(
         with pytest.raises(Refusal) as caught:
             backend.page("", None, 10)
     assert caught.value.is_passing
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_credentials_that_end_while_outputs_are_asked_for_stop_the_run(status: int) -> None:
+    def head(_path: str) -> None:
+        raise Refusal(status)  # there is no body that could say why
+
+    def page(_prefix: str, _token: str | None, _most: int) -> Page:
+        raise Refusal(400, "ExpiredToken")
+
+    backend = Backend(cast(Objects, SimpleNamespace(head=head)), page, lambda _paths, _span: [])
+    place = Place("s3", "bucket", "")
+    store = BucketStore(place, lambda: backend, StoreSettings(), PublishSettings())
+    for ask in (store.find, store.head):
+        with pytest.raises(EnvironmentStop) as caught:
+            ask(b"a.jpg.webp")
+        assert caught.value.cause == "store_refused"
+        assert "ExpiredToken" in str(caught.value)

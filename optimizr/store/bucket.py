@@ -229,7 +229,21 @@ class BucketStore:
         try:
             return self._patiently(request)
         except Refusal as refusal:
-            raise about_object(self.place, key, stage, refusal) from None
+            told = self._explained(refusal)
+            raise about_object(self.place, key, stage, told) from None
+
+    def _explained(self, refusal: Refusal) -> Refusal:
+        """Learn why, where the answer had no body to say so: to HEAD it has none.
+
+        S3 answers 400 if a token has expired, which is no fault of that one object.
+        """
+        if refusal.code or refusal.status not in (400, 403):
+            return refusal
+        try:
+            self._backend.page(self._prefix, None, 1)
+        except Refusal as told:
+            return told if told.is_of_credentials else refusal
+        return refusal
 
     def _words(self, key: bytes, label: Label | None) -> dict[str, str]:
         kind = mimetypes.guess_type(key.decode("utf-8", "replace"))[0] or _KINDS.get(
