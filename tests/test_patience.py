@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -150,3 +151,30 @@ def test_requests_of_other_threads_count_from_when_the_first_failed(clock: Clock
         with pytest.raises(EnvironmentStop):
             ask(answering(BUSY))
     assert clock.now - begin < 70
+
+
+def test_once_a_run_is_to_end_a_silent_store_is_left_behind_and_asked_no_more() -> None:
+    ask, answer, asked = Patience("s3://bucket", 300, lambda: False), threading.Event(), []
+
+    def silent() -> None:
+        asked.append(1)
+        answer.wait()
+
+    ask.last_seconds = 0.2
+    for _ in range(2):
+        with pytest.raises(EnvironmentStop) as caught:
+            ask(silent)
+        assert caught.value.cause == "store_unreachable"
+    assert asked == [1]
+    answer.set()
+
+
+@pytest.mark.parametrize("answer", ["it", Refusal(404), TimeoutError()])
+def test_once_a_run_is_to_end_answers_are_what_they_were(clock: Clock, answer: object) -> None:
+    ask = patience(clock)
+    ask.last_seconds = 60
+    if isinstance(answer, Exception):
+        with pytest.raises(type(answer)):
+            ask(answering(answer))
+    else:
+        assert ask(answering(answer)) == answer

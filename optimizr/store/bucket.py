@@ -32,8 +32,8 @@ _PAGE = 1000
 """Keys a listing asks for at once: the most that S3 gives."""
 _ONE_PUT = 16 << 20
 """Bytes of a report's file that are put in one request; a longer one in several."""
-_LAST_SECONDS = 5.0
-"""How long to wait for a store that does not answer, once a run is to end."""
+_GIVE_UP_SECONDS, _LAST_SECONDS = 5.0, 6.0
+"""Once a run is to end: how long to wait for a store that does not answer, and for any request."""
 _PROBE = OWN_FOLDER + b"/probe"
 
 
@@ -90,7 +90,9 @@ class BucketStore:
 
     def hurry(self) -> None:
         """Wait no longer than some seconds from now on: the run is to end."""
-        self._patiently.give_up_seconds = min(self._patiently.give_up_seconds, _LAST_SECONDS)
+        ask = self._patiently
+        ask.give_up_seconds = min(ask.give_up_seconds, _GIVE_UP_SECONDS)
+        ask.last_seconds = _LAST_SECONDS
 
     def sweep(self) -> None:
         """Do nothing: what is not put whole is not there."""

@@ -8,8 +8,10 @@ and again is that object's; if nothing has succeeded for `give_up_seconds`, the 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
@@ -43,10 +45,14 @@ class Patience:
         """`answers` asks the store for something cheap, once; `name` is for people."""
         self._name = name
         self.give_up_seconds = give_up_seconds
+        self.last_seconds: float | None = None
+        """Once a run is to end: how long any request may still take, all tries together."""
         self._answers = answers
         self._sleep = sleep
         self._down_since: float | None = None
         """When requests began to fail, with none succeeding since."""
+        self._is_silent = False
+        """Whether a request was left behind at the end of a run."""
         self._told: float | None = None
         """Of which such time a warning was given."""
 
@@ -56,6 +62,34 @@ class Patience:
         Raises Refusal if it is refused for good, or again and again; EnvironmentStop if the store
         is down.
         """
+        if self.last_seconds is None:
+            return self._until_done(request)
+        return self._in_time(request, self.last_seconds)
+
+    def _in_time(self, request: Callable[[], R], seconds: float) -> R:
+        """Do a request, but leave it behind after a while: a silent store holds one for long.
+
+        Once one was left behind, no other is begun.
+        """
+        done: Future[R] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(self._until_done(request))
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                done.set_exception(error)
+
+        if not self._is_silent:
+            threading.Thread(target=work, daemon=True).start()
+        try:
+            return done.result(0 if self._is_silent else seconds)
+        except TimeoutError:
+            if done.done():
+                raise  # the request's own
+            self._is_silent = True
+            raise self._is_down(seconds, "no answer in time") from None
+
+    def _until_done(self, request: Callable[[], R]) -> R:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, Refusal) and error.is_passing),
             wait=wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_SECONDS),
@@ -87,9 +121,11 @@ class Patience:
         if state.attempt_number >= TRIES and self._answers():
             raise refusal
         if now - since > self.give_up_seconds:
-            raise EnvironmentStop(
-                "store_unreachable",
-                f"expected {self._name} to answer within {format_seconds(self.give_up_seconds)} "
-                f"(store.give_up_after), got: {refusal}; see that it is up and run the same "
-                "command again",
-            )
+            raise self._is_down(self.give_up_seconds, refusal)
+
+    def _is_down(self, seconds: float, got: object) -> EnvironmentStop:
+        return EnvironmentStop(
+            "store_unreachable",
+            f"expected {self._name} to answer within {format_seconds(seconds)} "
+            f"(store.give_up_after), got: {got}; see that it is up and run the same command again",
+        )
