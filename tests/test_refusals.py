@@ -15,10 +15,11 @@ from obstore.store import S3Store
 
 from optimizr.errors import EnvironmentStop, PictureError, Reason, Stage
 from optimizr.sections import PublishSettings, StoreSettings
+from optimizr.store import Head
 from optimizr.store.bucket import BucketStore
 from optimizr.store.cloud import azure
 from optimizr.store.cloud.backend import Backend, Page
-from optimizr.store.cloud.objects import Objects
+from optimizr.store.cloud.objects import Found, Objects
 from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.place import Place
 from optimizr.store.verdicts import about_object, unusable
@@ -274,3 +275,18 @@ def test_credentials_that_end_while_outputs_are_asked_for_stop_the_run(status: i
             ask(b"a.jpg.webp")
         assert caught.value.cause == "store_refused"
         assert "ExpiredToken" in str(caught.value)
+
+
+def test_a_store_that_takes_no_bytes_stops_the_run_though_it_may_be_read() -> None:
+    def put(*_: object) -> None:
+        store.head(b"a.jpg")  # as other pictures' workers would
+        raise Refusal(503)
+
+    found = Found(Head(1, "1"), 0, {})
+    fake = cast(Objects, SimpleNamespace(head=lambda _path: found, put=put))
+    backend = Backend(fake, lambda *_: Page([], None), lambda _paths, _span: [])
+    settings = StoreSettings(give_up_after=timedelta(seconds=0.5))
+    store = BucketStore(Place("s3", "bucket", ""), lambda: backend, settings, PublishSettings())
+    with pytest.raises(EnvironmentStop) as caught:
+        store.put(b"a.jpg.webp", b"bytes")
+    assert caught.value.cause == "store_unreachable"

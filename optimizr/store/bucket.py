@@ -61,6 +61,8 @@ class BucketStore:
         self._left_out = place.beginnings(leave_out)
         give_up = settings.give_up_after.total_seconds()
         self._patiently = Patience(place.url, give_up, lambda: self.trouble() is None)
+        # A store that is full, or of which only half is up, may be read and not written to.
+        self._put_patiently = Patience(place.url, give_up, self._takes_any)
 
     @cached_property
     def _backend(self) -> Backend:
@@ -80,7 +82,7 @@ class BucketStore:
         """See that it can be written to. Raises ConfigError or EnvironmentStop."""
         path = self._path(_PROBE)
         try:
-            self._patiently(lambda: self._backend.objects.put(path, b"", {}))
+            self._put_patiently(lambda: self._backend.objects.put(path, b"", {}))
         except Refusal as refusal:
             raise unusable("output", self.place, "be written to", refusal) from None
         try:
@@ -90,9 +92,9 @@ class BucketStore:
 
     def hurry(self) -> None:
         """Wait no longer than some seconds from now on: the run is to end."""
-        ask = self._patiently
-        ask.give_up_seconds = min(ask.give_up_seconds, _GIVE_UP_SECONDS)
-        ask.last_seconds = _LAST_SECONDS
+        for ask in (self._patiently, self._put_patiently):
+            ask.give_up_seconds = min(ask.give_up_seconds, _GIVE_UP_SECONDS)
+            ask.last_seconds = _LAST_SECONDS
 
     def sweep(self) -> None:
         """Do nothing: what is not put whole is not there."""
@@ -108,6 +110,15 @@ class BucketStore:
             if self.place.scheme not in WEB or refusal.status != 404:
                 return f"{self.place.url}: {refusal}"
         return None
+
+    def _takes_any(self) -> bool:
+        path = self._path(_PROBE)
+        try:
+            self._backend.objects.put(path, b"", {})
+            self._backend.objects.delete(path)
+        except Refusal as refusal:
+            return not refusal.is_passing
+        return True
 
     def objects(self) -> Iterator[Object]:
         """List everything below the place, a page at a time. Raises EnvironmentStop."""
@@ -176,7 +187,7 @@ class BucketStore:
         path = self._path(key)
         words = self._words(key, label)
         try:
-            return self._patiently(lambda: self._backend.objects.put(path, data, words, new))
+            return self._put_patiently(lambda: self._backend.objects.put(path, data, words, new))
         except Refusal as refusal:
             if new and refusal.status == 412:
                 return None
@@ -193,7 +204,10 @@ class BucketStore:
             self.put(key, bytes(begun))
             return
         path, words = self._path(key), self._words(key, None)
-        self._ask(Stage.STORE, key, lambda: self._backend.objects.put(path, chunks(), words))
+        try:
+            self._put_patiently(lambda: self._backend.objects.put(path, chunks(), words))
+        except Refusal as refusal:
+            raise about_object(self.place, key, Stage.STORE, refusal) from None
 
     def remove(self, key: bytes) -> None:
         """Remove an object, if it is there. Raises PictureError or EnvironmentStop."""
