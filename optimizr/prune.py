@@ -63,7 +63,7 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
                     "gone; bring it back and run the same command again",
                 )
             standing = _standing(output, made)
-            is_same = standing is not None and standing.size == size
+            is_same = _is_same(output, standing, size)
             is_ours = is_same and output.identity(made) != store.identity(key)
             if remove and is_ours:
                 is_ours = _remove(output, made)
@@ -109,6 +109,13 @@ def _standing(output: LocalStore | Remote, made: bytes) -> Standing | None:
         return output.find(made)
     except PictureError:  # something that is no file, so it is none of ours
         return None
+
+
+def _is_same(output: LocalStore | Remote, standing: Standing | None, size: int) -> bool:
+    """Tell whether what stands there is what was made; somebody else's may be as large."""
+    if standing is None or standing.size != size:
+        return False
+    return standing.label is not None or not output.keeps_labels
 
 
 def _is_orphan(ledger: Ledger, store: Store, made: bytes, key: bytes) -> bool:

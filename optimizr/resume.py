@@ -147,8 +147,13 @@ class Resume:
         return label.source == item.version and label.making in self._makings
 
     def _is_ours(self, key: bytes, standing: Standing) -> bool:
-        made = self._ledger.made(key, standing.size, standing.mtime_ns)
-        return made or standing.label is not None
+        """Tell whether optimizr made it: by its label, which a listing does not have.
+
+        A ledger knows sizes only, and those of others may be the same.
+        """
+        if self._output.keeps_labels:
+            return standing.label is not None
+        return self._ledger.made(key, standing.size, standing.mtime_ns)
 
     def _look_up(self, item: Item) -> Item | ImageSkipped:
         if item.problem is not None:
@@ -179,8 +184,10 @@ class Resume:
         if known is None or known.outcome != "larger_copied" or known.output is None:
             return item
         standing = self._find(known.output)
-        ours = standing is not None and self._is_ours(known.output, standing)
-        return item._replace(superseded=known.output) if ours else item
+        if standing is None:
+            return item
+        made = self._ledger.made(known.output, standing.size, standing.mtime_ns)
+        return item._replace(superseded=known.output) if made else item
 
     def _allowed(self, found: Found) -> Item | ImageSkipped:
         item, standing = found.item, found.standing

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from optimizr.config import Settings
+from optimizr.pool import Stop
+from optimizr.prune import prune
 from optimizr.store.memory import MemoryStore
 from tests.buckets import Memory
 from tests.library import Library, hard_to_beat
@@ -205,3 +208,33 @@ def test_an_original_that_is_a_copy_of_an_earlier_run_outlives_a_run_in_its_own_
     }
     assert library.run(ledger=ledger, **in_place).converted["a.jpg"] == "a.jpg.webp"
     assert library.made()["a.jpg"] == original
+
+
+def test_what_is_as_large_as_an_output_was_is_not_taken_for_it(
+    library: Library, tmp_path: Path
+) -> None:
+    ledger = str(tmp_path / "ledger")
+    assert library.run(ledger=ledger).converted.keys() == library.keys
+    theirs = bytes(len(library.made()["a.jpg.webp"]))
+    library.webps.put("out/a.jpg.webp", theirs)
+    done = library.run(ledger=ledger, webp={"quality": 30})
+    assert done.failed == {"a.jpg": "output_not_ours"}
+    assert done.converted.keys() == library.keys - {"a.jpg"}
+    assert library.made()["a.jpg.webp"] == theirs
+
+
+def test_prune_leaves_what_is_as_large_as_an_output_was(library: Library, tmp_path: Path) -> None:
+    ledger = str(tmp_path / "ledger")
+    library.run(ledger=ledger)
+    theirs = bytes(len(library.made()["a.jpg.webp"]))
+    library.webps.put("out/a.jpg.webp", theirs)
+    library.remove("a.jpg")
+    library.remove("a.png")
+    settings = Settings(input=library.input, output=library.output, ledger=ledger)
+    orphans = {orphan.path: orphan.is_ours for orphan in prune(settings, True, Stop())}
+    assert orphans == {
+        f"{library.output}/a.jpg.webp": False,
+        f"{library.output}/a.png.webp": True,
+    }
+    assert library.made()["a.jpg.webp"] == theirs
+    assert "a.png.webp" not in library.made()
