@@ -71,11 +71,11 @@ def open_dead_letters(
     place = parse("dead_letter", settings.dead_letter)
     if place is None:
         return DeadLetters(source, _folder(settings.dead_letter, source, output), fetched)
-    taken = {store.place for store in (source, output) if not isinstance(store, LocalStore)}
-    if place.scheme in WEB or place in taken:
+    taken = [store.place for store in (source, output) if not isinstance(store, LocalStore)]
+    if place.scheme in WEB or any(place.contains(other) for other in taken):
         raise ConfigError(
-            f"dead_letter: expected a bucket, and another place than input and output, got "
-            f"{place.url!r}; name another"
+            "dead_letter: expected a place in a bucket that neither is nor holds the input or the "
+            f"output, since a copy there could replace a picture, got {place.url!r}; name another"
         )
     target = open_place(place, settings.store, settings.publish)
     target.prepare()

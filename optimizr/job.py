@@ -150,17 +150,27 @@ class Job:
     def _put_webp(self, item: Item, data: bytes, original: int, watch: Stopwatch) -> bool:
         """Write a picture's WebP; False if what stands there by now is to be left."""
         label = Label(item.version, self._makings[len(data) >= original])
-        self._check_wanted()
-        with watch.lap(Stage.STORE):
-            version = self._output.put(item.output, data, label, item.is_new)
-            if version is None:
-                # Somebody wrote it: perhaps this run, whose request's answer was lost.
-                if not self._hooks.may_write(item.output, label):
-                    return False
-                version = self._output.put(item.output, data, label)
-        self._hooks.made(item, version or "")
+        version = self._put(item.output, data, label, item.is_new, watch)
+        if version is None:
+            return False
+        self._hooks.made(item, version)
         self._take_away(item, item.superseded, item.output)
         return True
+
+    def _put(
+        self, key: bytes, data: bytes, label: Label, new: bool, watch: Stopwatch
+    ) -> str | None:
+        """Write, and give the version; None if what stands there by now is to be left.
+
+        With `new`, what has come since nothing stood there is looked at first: it may be another's,
+        or this run's own, whose request's answer was lost.
+        """
+        self._check_wanted()
+        with watch.lap(Stage.STORE):
+            version = self._output.put(key, data, label, new)
+            if version is None and self._hooks.may_write(key, label):
+                version = self._output.put(key, data, label)
+        return version
 
     def _check_wanted(self) -> None:
         if self._cancelled.is_set():
@@ -231,9 +241,8 @@ class Job:
             if not self._hooks.may_write(item.key, label):
                 return skipped_as(item, len(data), "output_exists", item.key)
             self._hooks.decoding(item.key, item.key)
-            self._check_wanted()
-            with watch.lap(Stage.STORE):
-                self._output.put(item.key, data, label)
+            if self._put(item.key, data, label, True, watch) is None:
+                return skipped_as(item, len(data), "output_exists", item.key)
             copied = item.key
         self._take_away(item, item.output if item.replaces else None, item.key)
         return skipped_as(item, len(data), "larger_copied", copied)

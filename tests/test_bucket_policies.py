@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from optimizr.config import Settings
+from optimizr.errors import ConfigError
 from optimizr.pool import Stop
 from optimizr.prune import prune
 from optimizr.store.memory import MemoryStore
@@ -238,3 +239,25 @@ def test_prune_leaves_what_is_as_large_as_an_output_was(library: Library, tmp_pa
     }
     assert library.made()["a.jpg.webp"] == theirs
     assert "a.png.webp" not in library.made()
+
+
+def test_a_copy_does_not_replace_what_comes_while_it_is_at_work(
+    hard: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = MemoryStore.put
+
+    def late(store: MemoryStore, key: bytes, *args: object) -> str | None:
+        if key == b"hard.jpg" and store.find(key) is None:
+            put(store, key, THEIRS)
+        return put(store, key, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MemoryStore, "put", late)
+    done = hard.run(webp={"quality": 100}, policy={"if_larger": "copy"})
+    assert done.failed == {"hard.jpg": "output_not_ours"}
+    assert hard.made()["hard.jpg"] == THEIRS
+
+
+def test_dead_letters_never_go_where_a_picture_could_be_replaced(library: Library) -> None:
+    for place in (library.bucket.url, library.input, library.webps.url):
+        with pytest.raises(ConfigError, match="dead_letter: expected a place in a bucket"):
+            library.run(dead_letter=place)
