@@ -53,8 +53,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_stops_the_run_with_exit_3_and_it_goes_on_once_there_is_room(
     optimizr: Program, tmp_path: Path, small_disk: Path
 ) -> None:
-    fill(tmp_path / "in", 60, side=200)
+    fill(tmp_path / "in", 60, side=500)
     run = ("run", "--input", tmp_path / "in", "--output", small_disk / "out")
+    subprocess.run(["mount", "-o", "remount,size=640k", str(small_disk)], check=True)
     full = optimizr(*run)
     assert full.returncode == 3
     assert named(full.stdout, "image.failed") == []

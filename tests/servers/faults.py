@@ -86,7 +86,13 @@ class Faults:
         self._port: int = server.sockets[0].getsockname()[1]
         self._up.set()
         await self._stop.wait()
-        server.close()  # asyncio.run cancels what is still connected
+        server.close()
+        await asyncio.sleep(0.01)  # what has been accepted gets its task
+        while connected := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in connected:
+                task.cancel()
+            await asyncio.wait(connected)
+            await asyncio.sleep(0)
 
     async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         exchange = _Exchange(self, reader, writer)
