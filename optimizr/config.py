@@ -24,6 +24,7 @@ from optimizr.sections import (
     PolicySettings,
     PoolSettings,
     PublishSettings,
+    QueueSettings,
     ReportSettings,
     ShardSettings,
     StoreSettings,
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
     failed."""
     output: Path
     """The directory that the WebPs go to, made if it is not there; or `s3://`, `gs://`, `az://`."""
+    root: Path | None = None
+    """What the keys of a list or of messages are below: a directory or a bucket's URL. Needed for a
+    queue; a list's own lines may tell it."""
     ledger: Path | None = None
     """A directory on this machine for the ledger of an output in a bucket; without one, what is up
     to date is read from the outputs themselves."""
@@ -71,6 +75,7 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
     publish: PublishSettings = PublishSettings()
     shard: ShardSettings = ShardSettings()
     monitor: MonitorSettings = MonitorSettings()

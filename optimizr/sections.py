@@ -169,6 +169,27 @@ class StoreSettings(Section):
     """How long a bucket may answer nothing at all until the run ends, to be taken up later."""
 
 
+class QueueSettings(Section):
+    """How messages are taken from a queue, if `input` is one."""
+
+    lease: Duration = Field(
+        default=timedelta(seconds=60), ge=timedelta(seconds=2), le=timedelta(minutes=10)
+    )
+    """How long a message is kept from other workers once this one is gone; while it lives it
+    extends that. RabbitMQ sees for itself that a worker is gone."""
+    idle_exit: Duration | None = Field(default=None, gt=timedelta())
+    """How long the queue may be empty until the run ends; unset, it waits on for more."""
+    retry_after: Duration = Field(default=timedelta(seconds=30), le=timedelta(minutes=10))
+    """When a picture comes again that failed in passing, as by a store that is busy."""
+    max_deliveries: int = Field(default=5, ge=1)
+    """How often a message may come until a failure in passing is one for good."""
+    dead_letter: Path | None = None
+    """A queue for messages that cannot be read, or of which a picture fails for good, by a URL of
+    the same forms as `input`; without one they are in `failed.jsonl` only."""
+    give_up_after: Duration = Field(default=timedelta(minutes=5), gt=timedelta())
+    """How long the queue's service may answer nothing at all until the run ends."""
+
+
 class PublishSettings(Section):
     """How outputs are given to those who look at them."""
 

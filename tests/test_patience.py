@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 
 from optimizr.errors import EnvironmentStop
+from optimizr.patience import TRIES, Patience
 from optimizr.store.cloud.refusals import Refusal
-from optimizr.store.patience import TRIES, Patience
 
 BUSY = Refusal(503, "SlowDown")
 

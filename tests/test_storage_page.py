@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from docs.generate import ROOT
+from optimizr.patience import TRIES
 from optimizr.sections import StoreSettings
 from optimizr.store.bucket import MAKING, SOURCE
 from optimizr.store.open import _MODULES
-from optimizr.store.patience import TRIES
 from optimizr.store.place import BUCKETS, MEMORY, WEB
 from tests.conftest import Program
 from tests.make_pictures import photo

@@ -15,12 +15,12 @@ from urllib.parse import quote, unquote
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.keys import to_text
+from optimizr.patience import Patience
 from optimizr.sections import PublishSettings, StoreSettings
 from optimizr.store import OWN_FOLDER, Head, Label, Object, Standing, changed
 from optimizr.store.addresses import path_of
 from optimizr.store.cloud.backend import Backend
 from optimizr.store.cloud.refusals import Refusal
-from optimizr.store.patience import Patience
 from optimizr.store.place import WEB, Place
 from optimizr.store.verdicts import about_object, about_store, unusable
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from optimizr.patience import Refused
+
 NO_CREDENTIALS = "NoCredentials"
 """Our own word for it, among the services' words."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is what a store said, not what it means for us
+class Refusal(Refused):
     """What a store answered instead of what it was asked for; known to `store` only.
 
     `status` is of HTTP, None if there was no answer; `code` is the service's own word.

@@ -1,8 +1,9 @@
-"""What a store refuses in passing is asked for again; a store that is down ends the run.
+"""What a service refuses in passing is asked for again; a service that is down ends the run.
 
-Each request is tried again with growing random pauses. Whether the fault is one object's or the
-store's is told apart by what else it answers: while other requests succeed, one that fails again
-and again is that object's; if nothing has succeeded for `give_up_seconds`, the store is down.
+Each request to a store or a queue is tried again with growing random pauses. Whether the fault is
+one object's or the service's is told apart by what else it answers: while other requests succeed,
+one that fails again and again is that object's; if nothing has succeeded for `give_up_seconds`, the
+service is down.
 """
 
 from __future__ import annotations
@@ -17,14 +18,24 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from optimizr.errors import EnvironmentStop
-from optimizr.store.cloud.refusals import Refusal
 from optimizr.units import format_seconds
 
 R = TypeVar("R")
+
+
+class Refused(Exception):  # noqa: N818 - it is what a service said, not what it means for us
+    """What a service answered instead of what it was asked for."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Tell whether it may be over in a moment."""
+        return True
+
+
 _log = logging.getLogger("optimizr")
 
 TRIES = 12
-"""After so many, a request is given up if the store answers others; about 20 s. A store may hold
+"""After so many, a request is given up if the service answers others; about 20 s. A store may hold
 an object's lock for some seconds after a writer's connection was cut."""
 _TOLD_AFTER = 4
 """Tries until somebody is told that it takes long."""
@@ -33,7 +44,7 @@ _FIRST_SECONDS, _MOST_SECONDS = 0.1, 5.0
 
 
 class Patience:
-    """Of one store, with whichever thread asks it."""
+    """Of one service, with whichever thread asks it."""
 
     def __init__(
         self,
@@ -41,9 +52,15 @@ class Patience:
         give_up_seconds: float,
         answers: Callable[[], bool],
         sleep: Callable[[float], None] = time.sleep,
+        kind: str = "store",
     ) -> None:
-        """`answers` asks the store for something cheap, once; `name` is for people."""
+        """`answers` asks the service for something cheap, once; `name` is for people.
+
+        `kind` is the section of the settings that says when to give up, and begins the cause of
+        the stop.
+        """
         self._name = name
+        self._kind = kind
         self.give_up_seconds = give_up_seconds
         self.last_seconds: float | None = None
         """Once a run is to end: how long any request may still take, all tries together."""
@@ -59,7 +76,7 @@ class Patience:
     def __call__(self, request: Callable[[], R]) -> R:
         """Do a request until it succeeds.
 
-        Raises Refusal if it is refused for good, or again and again; EnvironmentStop if the store
+        Raises Refused if it is refused for good, or again and again; EnvironmentStop if the service
         is down.
         """
         if self.last_seconds is None:
@@ -67,7 +84,7 @@ class Patience:
         return self._in_time(request, self.last_seconds)
 
     def _in_time(self, request: Callable[[], R], seconds: float) -> R:
-        """Do a request, but leave it behind after a while: a silent store holds one for long.
+        """Do a request, but leave it behind after a while: a silent service holds one for long.
 
         Once one was left behind, no other is begun.
         """
@@ -91,7 +108,7 @@ class Patience:
 
     def _until_done(self, request: Callable[[], R]) -> R:
         retrying = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Refusal) and error.is_passing),
+            retry=retry_if_exception(lambda error: isinstance(error, Refused) and error.is_passing),
             wait=wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_SECONDS),
             before_sleep=self._judge,
             sleep=self._sleep,
@@ -99,7 +116,7 @@ class Patience:
         )
         try:
             result = retrying(request)
-        except Refusal:
+        except Refused:
             self._down_since = None  # it answers, if with a no
             raise
         self._down_since = None
@@ -109,7 +126,7 @@ class Patience:
         """Raise if it is time to give up."""
         assert state.outcome is not None
         refusal = state.outcome.exception()
-        assert isinstance(refusal, Refusal)
+        assert isinstance(refusal, Refused)
         now = time.monotonic()
         since = self._down_since = self._down_since or now
         if state.attempt_number == _TOLD_AFTER and self._told != since:
@@ -125,7 +142,8 @@ class Patience:
 
     def _is_down(self, seconds: float, got: object) -> EnvironmentStop:
         return EnvironmentStop(
-            "store_unreachable",
+            f"{self._kind}_unreachable",
             f"expected {self._name} to answer within {format_seconds(seconds)} "
-            f"(store.give_up_after), got: {got}; see that it is up and run the same command again",
+            f"({self._kind}.give_up_after), got: {got}; see that it is up and run the same command "
+            "again",
         )

@@ -1,0 +1,1 @@
+"""Queue services, one file each; what they raise ends here, as QueueRefused."""

@@ -1,0 +1,56 @@
+"""A fresh queue of each kind of service, as a URL that `open_queue` takes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from optimizr.queue import Queue
+from optimizr.queue.open import open_queue
+from optimizr.sections import QueueSettings
+
+LEASE_SECONDS = 2.0
+"""The shortest that can be set, so that tests need not wait for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A queue that was made for a test."""
+
+    url: str
+    missing: str
+    """The URL of one beside it that does not exist."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """By which a child process finds the service."""
+    has_leases: bool = True
+    """Whether leases end by time; else only with the connection."""
+    counts: bool = True
+    """Whether deliveries are counted."""
+
+
+def memory(_: Any) -> Made:
+    return Made(f"memqueue://{uuid.uuid4().hex}", "")
+
+
+KINDS: dict[str, tuple[str | None, Callable[[Any], Made]]] = {
+    "memqueue": (None, memory),
+}
+"""By scheme: the fixture that a queue is made from, and how."""
+
+
+def new_queue(scheme: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Make a queue that is found by its URL for as long as the test lasts."""
+    fixture, make = KINDS[scheme]
+    made = make(None if fixture is None else request.getfixturevalue(fixture))
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def open_at(url: str, **settings: Any) -> Queue:
+    """Open the queue that a URL names."""
+    return open_queue("input", url, QueueSettings(**{"lease": LEASE_SECONDS, **settings}))
