@@ -90,7 +90,7 @@ def _convert(resume: Any, job: Job, record: Recorder, stages: Stages) -> None:
     settle = stages.timed("record", record.results)
     batch: list[Result | Exception] = []
     while (item := take(resume, None)) is not None:
-        batch.append((item, work(item)) if isinstance(item, Item) else item)
+        batch.append(work(item) if isinstance(item, Item) else item)
         if len(batch) == _BATCH:
             settle(batch)
             batch.clear()

@@ -11,6 +11,8 @@ from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
 from optimizr.store import Label
 
+Checked = tuple[Item, ImageSkipped | None]
+
 
 @dataclass(frozen=True)
 class Hooks:
@@ -18,9 +20,9 @@ class Hooks:
 
     decoding: Callable[[bytes, bytes], None] = lambda _key, _output: None
     """Called with a picture's key and the key that will be written, before it is decoded."""
-    check: Callable[[Item], Item | ImageSkipped] = lambda item: item
-    """Called before anything is done with a picture; gives it, or why there is nothing to do. May
-    raise PictureError."""
+    check: Callable[[Item], Checked] = lambda item: (item, None)
+    """Called before anything is done with a picture; gives it as it is now, and why there is
+    nothing to do, if so. May raise PictureError."""
     may_write: Callable[[bytes, Label | None], bool] = lambda _key, _label: True
     """Tells whether a key that was not foreseen may be written, with that label. May raise
     PictureError."""

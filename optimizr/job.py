@@ -68,27 +68,31 @@ class Job:
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
+        self._taken: dict[int, Item] = {}
+        """By thread: the item that was taken last, as it was then."""
 
-    def __call__(self, item: Item) -> Outcome:
-        """Do one picture.
+    def __call__(self, item: Item) -> tuple[Item, Outcome]:
+        """Do one picture; give it as it was found to be, too.
 
         Raises EnvironmentStop and, after `cancel`, Cancelled: any other error is this picture's.
         """
         watch = Stopwatch()
-        outcome = self._outcome(item, watch)
+        self._taken[threading.get_ident()] = item
+        item, outcome = self._outcome(item, watch)
         self._hooks.ended(outcome, watch)
-        return outcome
+        return item, outcome
 
-    def _outcome(self, item: Item, watch: Stopwatch) -> Outcome:
+    def _outcome(self, item: Item, watch: Stopwatch) -> tuple[Item, Outcome]:
         try:
-            return self._convert(item, watch)
+            item, skipped = self._hooks.check(item)
+            return item, skipped or self._convert(item, watch)
         except PictureError as error:
-            return self._failed(item, watch, self._hooks.failing(item, error))
+            return item, self._failed(item, watch, self._hooks.failing(item, error))
         except (EnvironmentStop, Cancelled):
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose the others
             ours = PictureError(watch.stage, Reason.INTERNAL_ERROR, mistake(error))
-            return self._failed(item, watch, ours, traceback.format_exc())
+            return item, self._failed(item, watch, ours, traceback.format_exc())
 
     def cancel(self) -> None:
         """Stop all conversions; nothing is written from now on. They raise Cancelled soon."""
@@ -96,10 +100,6 @@ class Job:
 
     def _convert(self, item: Item, watch: Stopwatch) -> Outcome:
         self._refuse_early(item)
-        checked = self._hooks.check(item)
-        if isinstance(checked, ImageSkipped):
-            return checked
-        item = checked
         with self._reserve(self._limits.fetched, item.size, "reading it"):
             data = self._fetch(item, watch)
             self._check_wanted()
@@ -186,16 +186,16 @@ class Job:
         finally:
             del self._converting[threading.get_ident()]
 
-    def overdue(self) -> list[tuple[Item, ImageFailed]]:
+    def overdue(self) -> list[tuple[Item, tuple[Item, ImageFailed]]]:
         """Give what was to be stopped at its timeout and goes on all the same, as failed.
 
-        Some decoders look at nothing while they are at work. Such a thread cannot be stopped, only
-        left alone; its slot and its bytes stay taken.
+        With each comes the item as it was taken. Some decoders look at nothing while they are at
+        work. Such a thread cannot be stopped, only left alone; its slot and its bytes stay taken.
         """
         now = time.monotonic()
         return [
-            (item, self._failed(item, watch, convert.timeout(self.options)))
-            for item, watch, limit in list(self._converting.values())
+            (self._taken[thread], (item, self._failed(item, watch, convert.timeout(self.options))))
+            for thread, (item, watch, limit) in list(self._converting.items())
             if now > limit
         ]
 

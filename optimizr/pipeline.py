@@ -73,7 +73,7 @@ def run(
         ):
             seals = endpoints.open_seals(settings, source, output)
             find = endpoints.lookup(source, output)
-            resume = Resume(source, books.ledger, output, settings, force, find, seals)
+            resume = Resume(source, books.ledger, output, settings, force, find, seals, store.head)
             hooks = _hooks(books, resume, dead_letters, traces)
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
@@ -217,7 +217,7 @@ def _passing_skips(job: Job) -> Callable[[Item | Skips], Result]:
     """Let a worker do an item, and pass on word of those that need none."""
 
     def work(item: Item | Skips) -> Result:
-        return (item, job(item)) if isinstance(item, Item) else item
+        return job(item) if isinstance(item, Item) else item
 
     return work
 
@@ -226,9 +226,7 @@ def _given_up(
     job: Job, pool: Pool[Item | Skips, Result], limits: Limits, stop: Stop
 ) -> list[Result]:
     """Let go of pictures that go on long after their timeout; stop once no slot is left."""
-    failures: list[Result] = [
-        (item, failure) for item, failure in job.overdue() if pool.give_up(item)
-    ]
+    failures: list[Result] = [failed for taken, failed in job.overdue() if pool.give_up(taken)]
     if pool.given_up >= limits.slots.total:
         stop.halt(_SLOTS_LOST)
     return failures

@@ -19,7 +19,7 @@ from optimizr.events import (
     RunPlanned,
     new_run_id,
 )
-from optimizr.job import Job
+from optimizr.job import Job, Outcome
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
@@ -74,13 +74,15 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     with _looking(settings, source, output, force, stop) as ledger:
         find = endpoints.lookup(source, output)
         seals = endpoints.open_seals(settings, source, output)
-        resume = Resume(source, ledger, output, settings, force, find, seals)
-        drawn = _draw(_checked(resume, output, stop), stop)
+        resume = Resume(source, ledger, output, settings, force, find, seals, store.head)
+        drawn = _draw(_checked(resume, output, settings.input.startswith("@"), stop), stop)
+    outcomes: list[Outcome] = []
     pool = Pool(Job(store, Nowhere(), settings, limits), limits.workers)
-    outcomes = [outcome for some in pool.run(drawn.sample, stop, 0) for outcome in some]
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
+    results = [result for some in pool.run(drawn.sample, stop, 0) for result in some]
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+        outcomes.append(result[1])
     done = [outcome for outcome in outcomes if isinstance(outcome, ImageConverted)]
     scale = drawn.input_bytes / max(1, sum(outcome.input_bytes for outcome in done))
     at_once = min(limits.workers, limits.slots.total)
@@ -131,9 +133,9 @@ def _looking(
         yield ledger
 
 
-def _checked(resume: Resume, output: Writer, stop: Stop) -> Iterator[Item | Skips]:
-    """Ask the outputs that are doubtful; a bucket's answers come in another order each time."""
-    if not output.keeps_labels:
+def _checked(resume: Resume, output: Writer, is_listed: bool, stop: Stop) -> Iterator[Item | Skips]:
+    """Ask what no listing tells; a bucket's answers come in another order each time."""
+    if not output.keeps_labels and not is_listed:
         yield from resume
         return
 
@@ -141,10 +143,10 @@ def _checked(resume: Resume, output: Writer, stop: Stop) -> Iterator[Item | Skip
         if not isinstance(found, Item):
             return found
         try:
-            checked = resume.check(found)
+            item, skipped = resume.check(found)
         except PictureError as problem:
             return found._replace(problem=problem)
-        return checked if isinstance(checked, Item) else [checked]
+        return item if skipped is None else [skipped]
 
     for results in Pool(check, _AT_ONCE).run(resume, stop, 0):
         for result in results:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from optimizr.config import Settings
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.events import ImageSkipped
+from optimizr.hooks import Checked
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import Known, Ledger
 from optimizr.ledger.makings import names_of
 from optimizr.ledger.none import NoLedger
 from optimizr.seals import Found, Seals
 from optimizr.source import Item
-from optimizr.store import Label, Standing, Writer
+from optimizr.store import Head, Label, Standing, Writer
 
 Skips = list[ImageSkipped]
 """Word of items that need no worker."""
@@ -40,12 +41,15 @@ class Resume:
         force: bool = False,
         find: Callable[[bytes], Standing | None] | None = None,
         seals: Seals | None = None,
+        head: Callable[[bytes], Head] | None = None,
     ) -> None:
         """With `force`, nothing is up to date.
 
         `find` tells what stands in the output without waiting, or UNSURE; by default the output
-        itself does. `seals` vouch for outputs that need not be asked.
+        itself does. `seals` vouch for outputs that need not be asked. `head` asks the source's
+        store about items that are unseen, if there are any.
         """
+        self._head = head
         self._seals = seals
         self._items = items
         self._ledger = ledger
@@ -108,36 +112,52 @@ class Resume:
             raise self._not_ours(key)
         return True
 
-    def check(self, item: Item) -> Item | ImageSkipped:
-        """Ask the output about an item that is doubtful. Called by workers; raises PictureError."""
-        if not item.is_doubtful:
-            return item
+    def check(self, item: Item) -> Checked:
+        """Ask about an item what was not asked in its source's turn.
+
+        Called by workers; raises PictureError.
+        """
+        if item.is_unseen:
+            item = self._seen(item)
+            found = self._look_up(item)
+            if isinstance(found, ImageSkipped):
+                return item, found
+            item = found
+        return self._checked(item) if item.is_doubtful else (item, None)
+
+    def _seen(self, item: Item) -> Item:
+        assert self._head is not None
+        size, version = self._head(item.key)
+        return item._replace(size=size, version=version, is_unseen=False)
+
+    def _checked(self, item: Item) -> Checked:
+        """Ask the output about an item that is doubtful."""
         standing = self._output.find(item.output)
         if standing is None:
             return self._check_copy(item._replace(is_new=True))
         if self._tells_of(standing, item):
             self.made(item, standing.version)
-            return _skipped(item, "up_to_date", item.output, standing.size)
+            return item, _skipped(item, "up_to_date", item.output, standing.size)
         if self._overwrite == "never":
-            return _skipped(item, "output_exists", item.output, 0)
+            return item, _skipped(item, "output_exists", item.output, 0)
         ours = self._is_ours(item.output, standing)
         if not ours and self._overwrite == "changed":
             raise self._not_ours(item.output)
-        return item._replace(replaces=ours)
+        return item._replace(replaces=ours), None
 
     def made(self, item: Item, version: str) -> None:
         """Take note that an output is up to date, and of its version. Called by workers."""
         if self._seals is not None:
             self._seals.add(item, version)
 
-    def _check_copy(self, item: Item) -> Item | ImageSkipped:
+    def _check_copy(self, item: Item) -> Checked:
         """See whether a copy of the picture, by `if_larger: copy`, stands for it."""
         standing = self._output.find(item.key) if self._copies else None
         if standing is None or standing.label is None:
-            return item
+            return item, None
         if self._tells_of(standing, item):
-            return _skipped(item, "up_to_date", item.key, 0)
-        return item._replace(superseded=item.key)
+            return item, _skipped(item, "up_to_date", item.key, 0)
+        return item._replace(superseded=item.key), None
 
     def _tells_of(self, standing: Standing, item: Item) -> bool:
         """Tell whether an output says that it was made from this, by these settings."""
@@ -156,7 +176,7 @@ class Resume:
         return self._ledger.made(key, standing.size, standing.mtime_ns)
 
     def _look_up(self, item: Item) -> Item | ImageSkipped:
-        if item.problem is not None:
+        if item.problem is not None or item.is_unseen:
             return item
         try:
             known = self._ledger.find(item.key)

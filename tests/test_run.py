@@ -523,6 +523,6 @@ def test_a_source_that_changes_while_it_waits_is_not_passed_off(tmp_path: Path) 
     drawing(64, 65).pngsave(str(tmp_path / "a.png"))
     output = LocalStore(str(tmp_path / "out"))
     output.prepare()
-    outcome = Job(store, output, settings, Limits.of(PoolSettings()))(item)
+    _, outcome = Job(store, output, settings, Limits.of(PoolSettings()))(item)
     assert outcome.name == "image.failed"
     assert outcome.reason == "changed"  # type: ignore[union-attr]

@@ -30,6 +30,8 @@ class Item(NamedTuple):
     """Whether what stands at `output` must be asked, if it is up to date and whose it is."""
     superseded: bytes | None = None
     """The key of a copy of it that optimizr made; it goes once there is a WebP instead, or none."""
+    is_unseen: bool = False
+    """Whether its size and version are yet to be asked for."""
     stretch: int = 0
     """Which stretch of the listing it is in, from 1; 0 without. See `optimizr.seals`."""
     alone: bool = False

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -87,9 +88,9 @@ def _save(folder: Path, state: Facts) -> None:
 
 def _start(folder: Path, command: Callable[[Path], Command]) -> Facts:
     """Start it. A free port may be taken before the server binds it: so more than once."""
-    for attempt in range(_ATTEMPTS):
-        home = folder / f"home-{attempt}"
-        home.mkdir(exist_ok=True)
+    for _ in range(_ATTEMPTS):
+        # A new one: the last that let go has ended a server before, and another asks again.
+        home = Path(tempfile.mkdtemp(prefix="home-", dir=folder))
         made = command(home)
         pid = _spawn(made, home / "log")
         state = {
