@@ -12,6 +12,8 @@ import pytest
 from optimizr.queue import Queue
 from optimizr.queue.open import open_queue
 from optimizr.sections import QueueSettings
+from tests.servers.redis import Redis
+from tests.servers.sqs import Sqs
 
 LEASE_SECONDS = 2.0
 """The shortest that can be set, so that tests need not wait for long."""
@@ -36,8 +38,21 @@ def memory(_: Any) -> Made:
     return Made(f"memqueue://{uuid.uuid4().hex}", "")
 
 
+def sqs(server: Sqs) -> Made:
+    name = server.new_queue()
+    return Made(f"sqs://{name}", "sqs://missing", server.environment())
+
+
+def redis(server: Redis) -> Made:
+    other, query = server.other_key(), "group=workers"
+    stream = uuid.uuid4().hex
+    return Made(f"{server.url}?stream={stream}&{query}", f"{server.url}?stream={other}&{query}")
+
+
 KINDS: dict[str, tuple[str | None, Callable[[Any], Made]]] = {
     "memqueue": (None, memory),
+    "sqs": ("sqs", sqs),
+    "redis": ("redis", redis),
 }
 """By scheme: the fixture that a queue is made from, and how."""
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers import azurite, gcs, seaweed
+from tests.servers import azurite, gcs, redis, seaweed, sqs
 from tests.servers.azurite import Azure
 from tests.servers.gcs import Gcs
 from tests.servers.gcs_front import Front
+from tests.servers.redis import Redis
 from tests.servers.seaweed import S3
 from tests.servers.shared import Facts, shared
+from tests.servers.sqs import Sqs
 
 AsIdentity = Callable[[str], S3]
 
@@ -62,3 +64,19 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
         pytest.skip("Azurite (or node) is not installed; .ci/run does it")
     with shared(tmp_path_factory, "azurite", azurite.command) as facts:
         yield Azure(facts["endpoint"])
+
+
+@pytest.fixture(scope="session", name="sqs")
+def start_sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
+    """Start moto's SQS."""
+    with shared(tmp_path_factory, "sqs", sqs.command) as facts:
+        yield Sqs(facts["endpoint"])
+
+
+@pytest.fixture(scope="session", name="redis")
+def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """Start Redis."""
+    if redis.program() is None:
+        pytest.skip("redis-server is not installed; Debian's package redis-server has it")
+    with shared(tmp_path_factory, "redis", redis.command) as facts:
+        yield Redis(facts["url"])

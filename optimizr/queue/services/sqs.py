@@ -1,0 +1,201 @@
+"""Amazon SQS, by boto3: what is received is invisible to others until its timeout.
+
+Requests take up to ten messages each. Lists of what failed come with an answer that says all is
+well, so they are looked through.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
+from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
+
+from optimizr.queue import Message, QueueRefused
+from optimizr.queue.address import Address
+
+_BATCH = 10
+_BATCH_BYTES = 250_000
+"""Of all messages of a request together; a queue may allow more, but need not."""
+_LONGEST_WAIT = 20
+_ANSWER_SECONDS = 10
+"""How long an answer may take that waits for nothing."""
+_REGION = re.compile(r"(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.")
+_LATE = frozenset(
+    {
+        "ReceiptHandleIsInvalid",
+        "InvalidParameterValue",
+        "MessageNotInflight",
+        "AWS.SimpleQueueService.MessageNotInflight",
+    }
+)
+"""Of a delivery that is not ours any more."""
+_MISSING = ("NonExistentQueue", "QueueDoesNotExist")
+
+
+class Sqs:
+    """Behaves as `optimizr.queue.Queue` says; deliveries are counted by the service."""
+
+    def __init__(self, client: Any, address: Address, lease_seconds: float) -> None:
+        self.name = address.name
+        self._client = client
+        self._queue = address.path.rpartition("/")[2] or address.host
+        self._lease = math.ceil(lease_seconds)
+        self._url: str | None = None
+        if address.path:
+            self._url = f"{address.scheme.removeprefix('sqs+')}://{address.host}/{address.path}"
+
+    def check(self) -> None:
+        """See that it is there and may be read."""
+        with _translated():
+            self._client.get_queue_attributes(QueueUrl=self._at(), AttributeNames=["QueueArn"])
+
+    def receive(self, most: int, wait_seconds: float) -> list[Message]:
+        """Take up to 10, by long polling of whole seconds."""
+        with _translated():
+            answer = self._client.receive_message(
+                QueueUrl=self._at(),
+                MaxNumberOfMessages=min(most, _BATCH),
+                WaitTimeSeconds=min(math.ceil(wait_seconds), _LONGEST_WAIT),
+                VisibilityTimeout=self._lease,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [
+            Message(
+                found["Body"].encode(),
+                found["ReceiptHandle"],
+                found["MessageId"],
+                int(found.get("Attributes", {}).get("ApproximateReceiveCount", 0)),
+            )
+            for found in answer.get("Messages", ())
+        ]
+
+    def extend(self, messages: Sequence[Message]) -> None:
+        """Have their visibility timeouts begin anew."""
+        self._make_visible(messages, self._lease)
+
+    def ack(self, messages: Sequence[Message]) -> None:
+        """Delete them."""
+        self._in_batches(self._client.delete_message_batch, messages, {})
+
+    def nack(self, messages: Sequence[Message], delay_seconds: float = 0) -> None:
+        """Make them visible, now or then."""
+        self._make_visible(messages, math.ceil(delay_seconds))
+
+    def send(self, bodies: Sequence[bytes]) -> None:
+        """Send, as many in a request as it takes."""
+        for batch in _by_size(bodies):
+            entries = [
+                {"Id": str(number), "MessageBody": body.decode()}
+                for number, body in enumerate(batch)
+            ]
+            with _translated():
+                answer = self._client.send_message_batch(QueueUrl=self._at(), Entries=entries)
+            _check(answer.get("Failed", ()))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _at(self) -> str:
+        """Give the URL that requests name it by."""
+        if self._url is None:
+            self._url = self._client.get_queue_url(QueueName=self._queue)["QueueUrl"]
+        return self._url
+
+    def _make_visible(self, messages: Sequence[Message], seconds: int) -> None:
+        change = self._client.change_message_visibility_batch
+        self._in_batches(change, messages, {"VisibilityTimeout": seconds})
+
+    def _in_batches(
+        self, request: Callable[..., Any], messages: Sequence[Message], more: dict[str, int]
+    ) -> None:
+        for start in range(0, len(messages), _BATCH):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message.receipt, **more}
+                for number, message in enumerate(messages[start : start + _BATCH])
+            ]
+            with _translated():
+                answer = request(QueueUrl=self._at(), Entries=entries)
+            _check(found for found in answer.get("Failed", ()) if found["Code"] not in _LATE)
+
+
+def connect(address: Address, lease_seconds: float) -> Sqs:
+    """Reach a queue, with the credentials that boto3 finds. Raises QueueRefused."""
+    config = Config(
+        connect_timeout=_ANSWER_SECONDS,
+        read_timeout=_LONGEST_WAIT + _ANSWER_SECONDS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=4,
+    )
+    endpoint, region = None, _REGION.match(address.host) if address.path else None
+    if address.path:
+        endpoint = f"{address.scheme.removeprefix('sqs+')}://{address.host}"
+    with _translated():
+        client = boto3.Session().client(
+            "sqs", region_name=region and region[1], endpoint_url=endpoint, config=config
+        )
+    return Sqs(client, address, lease_seconds)
+
+
+def _by_size(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut into batches that a request takes."""
+    batch: list[bytes] = []
+    size = 0
+    for body in bodies:
+        if batch and (len(batch) == _BATCH or size + len(body) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(body)
+        size += len(body)
+    if batch:
+        yield batch
+
+
+def _check(failed: Iterable[dict[str, Any]]) -> None:
+    for found in failed:
+        advice = "" if not found["SenderFault"] else "see what the service says of the message"
+        raise QueueRefused(found["Code"], not found["SenderFault"], advice)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what boto3 raises as QueueRefused; its texts may hold parts of requests."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(error) from None
+    except (HTTPClientError, NoConnection, ResponseParserError) as error:
+        raise QueueRefused(f"no answer ({type(error).__name__})", is_passing=True) from None
+    except NoCredentialsError:
+        raise QueueRefused("no credentials are found", False, _CREDENTIALS) from None
+    except NoRegionError:
+        raise QueueRefused("no region is known", False, "set AWS_REGION") from None
+    except BotoCoreError as error:
+        raise QueueRefused(type(error).__name__, False, _CREDENTIALS) from None
+
+
+_CREDENTIALS = "docs/queues.md says where credentials are looked for"
+
+
+def _refusal(error: ClientError) -> QueueRefused:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code.endswith(_MISSING):
+        return QueueRefused("no such queue", False, "check its name, and the region")
+    if status >= 500 or status == 429 or "Thrott" in code:
+        return QueueRefused(f"HTTP {status} {code}", is_passing=True)
+    return QueueRefused(f"HTTP {status} {code}", False, "see that the credentials may do so")
