@@ -23,6 +23,7 @@ from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.none import NoLedger
 from optimizr.ledger.others import absorb
 from optimizr.pool import Stop
+from optimizr.queue.address import is_queue
 from optimizr.report.gallery import Pair
 from optimizr.source import Item, Source
 from optimizr.store import Store
@@ -44,8 +45,10 @@ class Books:
         check: Callable[[], None],
         ledger: Ledger | NoLedger,
         failures: Failures | LateFailures,
+        tag: str,
     ) -> None:
-        """`check` raises EnvironmentStop where nothing may be written any more."""
+        """`check` raises EnvironmentStop where nothing may be written any more; see `named`."""
+        self.tag = tag
         self.ledger = ledger
         self._output = output
         self._settings = settings
@@ -83,12 +86,12 @@ class Books:
             from optimizr.report.html import to_html  # it is there: see `report.prepare_page`
 
             page = to_html(summary, gallery=gallery)
-            self._output.put(named(REPORT_NAME, self._settings), _encoded(page))
+            self._output.put(named(REPORT_NAME, self.tag), _encoded(page))
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json. Raises EnvironmentStop or PictureError."""
         self._check()  # else it is another run's to write
-        name = named(SUMMARY_NAME, self._settings)
+        name = named(SUMMARY_NAME, self.tag)
         self._output.put(name, _encoded(report.to_json(summary)))
 
     def settle(self, store: Store, source: Source, run_id: str, summary: Summary) -> None:
@@ -130,6 +133,7 @@ def open_books(
     encoder: str,
     stop: Stop,
     force: bool,
+    run_id: str = "",
 ) -> Iterator[Books]:
     """Lock the output, sweep what a killed run left, and open the books.
 
@@ -137,12 +141,12 @@ def open_books(
     ConfigError if another run is at work, EnvironmentStop if they cannot be opened, and Cancelled
     if `stop` is requested while another machine's lock is waited for.
     """
-    shelf = shelf_of(settings, output)
+    shelf, tag = shelf_of(settings, output), _tag(settings, output, run_id)
     with ExitStack() as stack:
-        failures = stack.enter_context(_failures(output, settings))
+        failures = stack.enter_context(_failures(output, named(FAILURES_NAME, tag)))
         if shelf is None:
             ledger: Ledger | NoLedger = stack.enter_context(NoLedger())
-            yield Books(output, settings, lambda: None, ledger, failures)
+            yield Books(output, settings, lambda: None, ledger, failures, tag)
             return
         lock = stack.enter_context(lock_of(shelf, stop))
         ledger = stack.enter_context(
@@ -153,7 +157,7 @@ def open_books(
             *(ledger, shelf.top, settings.shard.count, settings, source.shard.has),
             *(lambda: stop.requested, force),
         )
-        books = Books(output, settings, lock.check, ledger, failures)
+        books = Books(output, settings, lock.check, ledger, failures, tag)
         # What the ledger does not know is left, and so is a list that is to be worked through.
         is_input = settings.input.startswith("@")
         if not is_input and next(ledger.failures(), None) is not None:
@@ -162,8 +166,7 @@ def open_books(
 
 
 @contextmanager
-def _failures(output: LocalStore | Remote, settings: Settings) -> Iterator[Failures | LateFailures]:
-    name = named(FAILURES_NAME, settings)
+def _failures(output: LocalStore | Remote, name: bytes) -> Iterator[Failures | LateFailures]:
     put = partial(output.put_chunks, name)
     if isinstance(output, LocalStore):
         with Failures(output.path(name), put) as failures:
@@ -201,8 +204,13 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def named(name: bytes, settings: Settings) -> bytes:
-    """Name a file of this run's in the output: each shard has its own, as summary-3-of-10.json."""
+def _tag(settings: Settings, output: LocalStore | Remote, run_id: str) -> str:
+    """Tell apart the files of runs that share an output: shards, and workers of a queue."""
+    is_shared = is_queue(settings.input) and not isinstance(output, LocalStore)
+    return run_id if is_shared else settings.shard.name
+
+
+def named(name: bytes, tag: str) -> bytes:
+    """Name a file of this run's in the output, as summary-3-of-10.json."""
     stem, extension = os.path.splitext(name)
-    shard = os.fsencode(settings.shard.name)
-    return b"-".join((stem, shard)) + extension if shard else name
+    return b"-".join((stem, os.fsencode(tag))) + extension if tag else name

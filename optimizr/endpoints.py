@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, PictureError, Reason
+from optimizr.queue.address import is_queue
 from optimizr.seals import Seals
 from optimizr.source import Source
 from optimizr.source.bucket import Bucket
 from optimizr.source.names import extensions, is_picture
+from optimizr.source.queue import Queued
 from optimizr.source.retry import FailedList, Retry
 from optimizr.source.shard import Shard
 from optimizr.source.tree import Tree
@@ -36,6 +38,11 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
     Raises ConfigError if `input` is nothing that can be read, EnvironmentStop if a bucket does not
     answer.
     """
+    if is_queue(settings.input):
+        raise ConfigError(
+            "input: expected pictures that can be listed, got a queue; `optimizr run` takes "
+            "messages, without --dry-run"
+        )
     if settings.input.startswith("@"):
         return _open_list(settings, settings.input[1:])
     place = parse("input", settings.input)
@@ -51,7 +58,7 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
             )
         folder, name = os.path.split(folder)
         only = os.fsencode(name)
-    store = _open_source(settings, folder)
+    store = open_folder(settings, folder)
     return store, _tree(settings, store, only)
 
 
@@ -64,11 +71,11 @@ def _open_list(settings: Settings, path: str) -> tuple[LocalStore | Remote, Sour
     folder = os.fsdecode(failed.root or os.path.dirname(os.path.abspath(os.fsencode(path))))
     place = parse("input", folder)
     if place is not None:
-        bucket = _open_remote(settings, place)
+        bucket = open_remote(settings, place)
         among = Bucket(bucket, settings.picture.formats)
         return bucket, Retry(failed, among, lambda _key: False, _shard(settings))
     _check_readable(folder)
-    store = _open_source(settings, folder)
+    store = open_folder(settings, folder)
     return store, Retry(failed, _tree(settings, store), store.is_folder, _shard(settings))
 
 
@@ -78,17 +85,18 @@ def _open_bucket(settings: Settings, place: Place) -> tuple[Remote, Source]:
     around, name = place.parent()
     only: bytes | None = None
     if place.scheme in WEB or is_picture(name.encode(), extensions(formats)):
-        store = _open_remote(settings, around)
+        store = open_remote(settings, around)
         if place.scheme in WEB or _is_there(store, name.encode()):
             only = name.encode()
     if only is None:
-        store = _open_remote(settings, place)
+        store = open_remote(settings, place)
         store.check("input")
     return store, Bucket(store, formats, only, _shard(settings))
 
 
-def _open_remote(settings: Settings, place: Place) -> Remote:
-    _check_names(settings)
+def open_remote(settings: Settings, place: Place) -> Remote:
+    """Give a place in a bucket to read from; nothing is asked of it yet. Raises ConfigError."""
+    check_names(settings)
     _keep_places_apart(settings, place)
     ours = [parse("output", path) for path in (settings.output, settings.dead_letter) if path]
     leave_out = [other for other in ours if other is not None]
@@ -104,7 +112,8 @@ def _is_there(store: Remote, key: bytes) -> bool:
     return True
 
 
-def _open_source(settings: Settings, folder: str) -> LocalStore:
+def open_folder(settings: Settings, folder: str) -> LocalStore:
+    """Give a directory to read from. Raises ConfigError if it is the output, with webp read."""
     _keep_apart(settings, folder)
     ours = (settings.output, settings.dead_letter)
     return LocalStore(folder, leave_out=[path for path in ours if path is not None])
@@ -135,7 +144,7 @@ def _check_readable(path: str) -> None:
         raise ConfigError(f"input: expected to read {path!r}, got: permission denied")
 
 
-def _check_names(settings: Settings) -> None:
+def check_names(settings: Settings) -> None:
     """Refuse what two pictures of a bucket could come into conflict by: siblings are not seen."""
     policy = settings.policy
     if "naming" in policy.model_fields_set and policy.naming == "replace":
@@ -207,13 +216,14 @@ def shelf_of(settings: Settings, output: LocalStore | Remote) -> Shelf | None:
 def lookup(source: Source, output: LocalStore | Remote) -> Callable[[bytes], Standing | None]:
     """Give what tells, without waiting, what stands in an output: UNSURE where it would have to.
 
-    Of two buckets the listings are compared. An output that is empty has nothing to tell.
+    Of two buckets the listings are compared. An output that is empty has nothing to tell, unless
+    pictures may come again.
     """
     if isinstance(output, LocalStore):
         return output.find
     if isinstance(source, Bucket) and source.is_whole:
         return Alongside(output.objects()).find
-    if next(output.objects(), None) is None:
+    if not isinstance(source, Queued) and next(output.objects(), None) is None:
         return lambda _key: None
     return lambda _key: UNSURE
 

@@ -53,6 +53,8 @@ class Reason(StrEnum):
 
     BAD_LINE = "bad_line"
     """A line of the list that was given as `input` cannot be used."""
+    BAD_MESSAGE = "bad_message"
+    """A message of the queue is of no form that is known, or about a picture elsewhere."""
     CHANGED = "changed"
     """The source changed between listing and reading."""
     CORRUPT = "corrupt"
@@ -95,6 +97,10 @@ class Reason(StrEnum):
     """The file ends before its picture does."""
     UNREADABLE = "unreadable"
     """The file cannot be read: permissions, or an I/O error."""
+
+
+PASSING = frozenset({Reason.CHANGED, Reason.OUTPUT_BLOCKED, Reason.UNREADABLE})
+"""What may be over in a moment, so that a queue is given its message back."""
 
 
 class OptimizrError(Exception):

@@ -28,6 +28,8 @@ class Hooks:
     PictureError."""
     made: Callable[[Item, str], None] = lambda _item, _version: None
     """Called with a picture whose WebP was written, and with its version."""
+    returns: Callable[[Item, PictureError], bool] = lambda _item, _error: False
+    """Tells whether a picture that something is wrong with is to be left for another time."""
     failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
     """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
     ended: Callable[[Event, Stopwatch], None] = lambda _outcome, _watch: None

@@ -28,17 +28,15 @@ from optimizr.events import (
     ImageSkipped,
 )
 from optimizr.hooks import NOBODY, Hooks
-from optimizr.keys import to_text
 from optimizr.ledger.makings import names_of
 from optimizr.limits import Limits
-from optimizr.outcomes import converted, skipped_as
+from optimizr.outcomes import converted, failed, returned, skipped_as
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
 from optimizr.store import Label, Store, Writer, changed
 from optimizr.units import format_size
 
 Outcome = ImageConverted | ImageSkipped | ImageFailed
-
 
 _GRACE_SECONDS = 5.0
 """How long after its timeout a picture may take to be stopped."""
@@ -68,8 +66,7 @@ class Job:
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
-        self._taken: dict[int, Item] = {}
-        """By thread: the item that was taken last, as it was then."""
+        self._taken: dict[int, Item] = {}  # by thread, as it was taken
 
     def __call__(self, item: Item) -> tuple[Item, Outcome]:
         """Do one picture; give it as it was found to be, too.
@@ -87,6 +84,8 @@ class Job:
             item, skipped = self._hooks.check(item)
             return item, skipped or self._convert(item, watch)
         except PictureError as error:
+            if self._hooks.returns(item, error):
+                return item, returned(item, error.reason)
             return item, self._failed(item, watch, self._hooks.failing(item, error))
         except (EnvironmentStop, Cancelled):
             raise
@@ -162,8 +161,7 @@ class Job:
     ) -> str | None:
         """Write, and give the version; None if what stands there by now is to be left.
 
-        With `new`, what has come since nothing stood there is looked at first: it may be another's,
-        or this run's own, whose request's answer was lost.
+        With `new`, what has come since is looked at first: it may be another's, or this run's own.
         """
         self._check_wanted()
         with watch.lap(Stage.STORE):
@@ -215,8 +213,7 @@ class Job:
     ) -> ImageSkipped | None:
         """Do what `policy.if_larger` says of a WebP that is not smaller; None to write it.
 
-        A WebP that would not get smaller is taken as it is under `keep`: encoding it again would
-        only lose quality.
+        Under `keep`, a WebP is taken as it is: encoding it again would only lose quality.
         """
         if len(made.data) < len(data):
             return None
@@ -250,8 +247,8 @@ class Job:
     def _take_away(self, item: Item, key: bytes | None, made: bytes | None = None) -> None:
         """Remove what an earlier run made with other settings, unless that is what was just made.
 
-        By identity too: on some file systems names differ in letter case only. Nor is the original
-        ever removed: it may carry a label, if it is itself a copy that a run made.
+        By identity too: names may differ in letter case only. Nor is the original ever removed: it
+        may carry a label, if it is itself a copy that a run made.
         """
         if key is None or key == made:
             return
@@ -286,16 +283,7 @@ class Job:
     def _failed(
         self, item: Item, watch: Stopwatch, error: PictureError, trace: str | None = None
     ) -> ImageFailed:
-        return ImageFailed(
-            key=to_text(item.key),
-            source=self._source.full_path(item.key),
-            reason=error.reason,
-            message=error.message,
-            stage=error.stage,
-            input_bytes=item.size,
-            duration_ms=watch.ms(),
-            traceback=trace,
-        )
+        return failed(item, self._source.full_path(item.key), error, watch, trace)
 
 
 def _options(settings: Settings) -> Options:

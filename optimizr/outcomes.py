@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from optimizr.convert import Converted, Header
-from optimizr.errors import Stage
-from optimizr.events import ImageConverted, ImageSkipped
+from optimizr.errors import PictureError, Reason, Stage
+from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import to_text
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
+
+RETURNED = "returned"
+"""The reason of skips whose messages come again."""
 
 
 def converted(
@@ -30,6 +33,27 @@ def converted(
         store_ms=watch.ms(Stage.STORE),
         duration_ms=watch.ms(),
     )
+
+
+def failed(
+    item: Item, path: str, error: PictureError, watch: Stopwatch, trace: str | None = None
+) -> ImageFailed:
+    """Tell of a picture that cannot be done; `path` is where it is."""
+    return ImageFailed(
+        key=to_text(item.key),
+        source=path,
+        reason=error.reason,
+        message=error.message,
+        stage=error.stage,
+        input_bytes=item.size,
+        duration_ms=watch.ms(),
+        traceback=trace,
+    )
+
+
+def returned(item: Item, cause: Reason) -> ImageSkipped:
+    """Tell of a picture that failed in passing, and whose message comes again."""
+    return ImageSkipped(key=to_text(item.key), reason=RETURNED, input_bytes=item.size, cause=cause)
 
 
 def skipped_as(

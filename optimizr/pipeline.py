@@ -26,6 +26,9 @@ from optimizr.monitor import Monitor, Waits
 from optimizr.overheard import crash
 from optimizr.pool import Pool, Stop
 from optimizr.publish import MANIFEST_NAME, Manifest
+from optimizr.queue.address import is_queue
+from optimizr.queued import open_queued
+from optimizr.receipts import Receipts
 from optimizr.recorder import Recorder, Result, Sink
 from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
@@ -68,25 +71,29 @@ def run(
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)
         made_by = f"{convert.encoder()}, libvips {convert.version()}"
         with (
-            open_books(output, settings, source, made_by, stop, force) as books,
+            open_books(output, settings, source, made_by, stop, force, live.run_id) as books,
             _manifest(settings, store, output) as manifest,
         ):
+            receipts = Receipts(source, books, stop)
             seals = endpoints.open_seals(settings, source, output)
             find = endpoints.lookup(source, output)
             resume = Resume(source, books.ledger, output, settings, force, find, seals, store.head)
-            hooks = _hooks(books, resume, dead_letters, traces)
+            hooks = _hooks(books, resume, dead_letters, traces, receipts)
             job = Job(store, output, settings, limits, hooks)
             shown = settings.report.gallery if settings.report.html else 0
             gallery = Gallery(store, output, job.options, limits, shown)
             told: list[Sink] = [*readers, gallery, *([] if manifest is None else [manifest])]
-            record = Recorder(told, stop, books, live, traces.run, settings.publish.base_url)
+            record = Recorder(
+                *(told, stop, books, live, traces.run, settings.publish.base_url, receipts.settle)
+            )
             work = _Work(
                 *(settings, source, resume, seals, job, limits, gallery, manifest),
-                *(record, heard, live, stop),
+                *(record, receipts, heard, live, stop),
             )
-            abandoned = _convert(work)
-            live.enter(Phase.FINISHING)
-            _settle(books, store, output, work)
+            with receipts:
+                abandoned = _convert(work)
+                live.enter(Phase.FINISHING)
+                _settle(books, store, output, work)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
             traces.finish(finished)
             _say_last(record, stop, heard)
@@ -100,7 +107,8 @@ def run(
 def _open(settings: Settings) -> tuple[LocalStore | Remote, Source, LocalStore | Remote]:
     """Give the input's store, its pictures, and the output, with all loaded that they will need."""
     convert.start(settings.picture.formats)
-    store, source = endpoints.open_input(settings)
+    open_input = open_queued if is_queue(settings.input) else endpoints.open_input
+    store, source = open_input(settings)
     output = endpoints.open_output(settings)
     if settings.report.html:
         report.prepare_page()
@@ -108,13 +116,18 @@ def _open(settings: Settings) -> tuple[LocalStore | Remote, Source, LocalStore |
 
 
 def _hooks(
-    books: Books, resume: Resume, dead_letters: DeadLetters | None, traces: Tracing
+    books: Books,
+    resume: Resume,
+    dead_letters: DeadLetters | None,
+    traces: Tracing,
+    receipts: Receipts,
 ) -> Hooks:
     return Hooks(
         decoding=books.ledger.in_flight.begin,
         check=resume.check,
         may_write=resume.may_write,
         made=resume.made,
+        returns=receipts.returns,
         failing=dead_letters or Hooks.failing,
         ended=traces.ended,
     )
@@ -133,6 +146,7 @@ class _Work:
     gallery: Gallery
     manifest: Manifest | None
     record: Recorder
+    receipts: Receipts
     heard: Heard
     live: Live
     stop: Stop
@@ -152,6 +166,7 @@ def _convert(work: _Work) -> int:
         for results in pool.run(work.resume, stop, settings.limits.drain.total_seconds()):
             record.results([*results, *_given_up(job, pool, limits, stop)])
             record.all(work.heard(False))
+            work.receipts.look()
             live.turn(bool(results), pool.in_flight)
             crew.look()
             if _is_replaced(stop):
@@ -179,9 +194,10 @@ def _settle(books: Books, store: Store, output: Store, work: _Work) -> None:
         if not work.stop.requested:
             books.settle(store, work.source, work.record.run_id, work.live.summary)
             if work.manifest is not None:
-                name = named(MANIFEST_NAME, work.settings)
+                name = named(MANIFEST_NAME, books.tag)
                 work.manifest.write(name, work.settings.publish.manifest)
         books.rewrite_failures()
+        work.receipts.told()
         if work.seals is not None:
             work.seals.save(is_whole=not work.stop.requested)
     except (EnvironmentStop, PictureError) as error:

@@ -65,7 +65,7 @@ def presign(settings: Settings, stop: Stop) -> Signed:
     with Manifest(store, output, settings.publish.presign or DEFAULT) as manifest:
         find = endpoints.lookup(source, output)
         missing = _gather(manifest, source, find, keys_of, output, stop)
-        path = manifest.write(named(MANIFEST_NAME, settings), settings.publish.manifest)
+        path = manifest.write(named(MANIFEST_NAME, settings.shard.name), settings.publish.manifest)
         return Signed(path, manifest.count, missing)
 
 

@@ -29,6 +29,9 @@ from optimizr.summary import Summary, reduce
 Sink = Callable[[Event], None]
 """Whoever wants to know what happens. Called in the thread of `run`, in order."""
 
+Settle = Callable[[Iterable[tuple[Item, Outcome]]], None]
+"""Is told of outcomes that are recorded and told."""
+
 Result = tuple[Item, Outcome] | Skips
 """What comes out of the pool."""
 
@@ -44,11 +47,13 @@ class Recorder:
         live: Live,
         span: tuple[str, str] | None = None,
         base_url: str | None = None,
+        settle: Settle = lambda _: None,
     ) -> None:
         """`span` is the trace and the span that tell of the run, if it is traced.
 
         `base_url` is what the output is served as, if events are to say so.
         """
+        self._settle_with_source = settle
         self._base_url = base_url
         self._live = live
         self.run_id = live.run_id
@@ -102,6 +107,7 @@ class Recorder:
             self._stop.halt(error)
             return
         self._tell_all(events)
+        self._settle_with_source(settled)
         try:
             self._books.follow_up(entries)
         except EnvironmentStop as error:

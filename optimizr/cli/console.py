@@ -53,7 +53,7 @@ class Terminal(Console):
 class Bar:
     """A progress bar with rate, time to go and bytes saved; a reader of events."""
 
-    def __init__(self, console: Console, count: Callable[[], int]) -> None:
+    def __init__(self, console: Console, count: Callable[[], int | None]) -> None:
         """`count` gives the number of pictures; it may take long, so it runs beside the run."""
         self._progress = Progress(
             TextColumn("{task.description}"),

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TextIO
 
@@ -27,6 +27,7 @@ from optimizr.log import JsonLog, open_log_file
 from optimizr.pipeline import Heard
 from optimizr.plan import plan
 from optimizr.pool import WORKER, Stop
+from optimizr.queue.address import is_queue
 from optimizr.recorder import Sink
 from optimizr.records import to_record
 from optimizr.units import format_seconds, format_size
@@ -103,7 +104,7 @@ def _is_json(settings: Settings) -> bool:
 def _readers(settings: Settings, console: Terminal, tell: Sink, note: Sink) -> Iterator[list[Sink]]:
     """Give who tells people and machines of events, for the length of a `with`."""
     endpoints.open_output(settings)  # a mistake in it is told before a log is begun
-    _, counted = endpoints.open_input(settings)
+    count = _counter(settings)
     readers = [tell, note]
     with ExitStack() as stack:
         if settings.log.file is not None:
@@ -111,8 +112,13 @@ def _readers(settings: Settings, console: Terminal, tell: Sink, note: Sink) -> I
             stack.callback(_close, file)
             readers.append(JsonLog(file, settings.log))
         if console.is_terminal:
-            readers.append(stack.enter_context(Bar(console, counted.count)))
+            readers.append(stack.enter_context(Bar(console, count)))
         yield readers
+
+
+def _counter(settings: Settings) -> Callable[[], int | None]:
+    """Give what counts the pictures, where there is an end of them. Raises ConfigError."""
+    return (lambda: None) if is_queue(settings.input) else endpoints.open_input(settings)[1].count
 
 
 def _close(file: TextIO) -> None:

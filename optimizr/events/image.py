@@ -56,7 +56,7 @@ class ImageSkipped(Event):
     """The picture's key in the input."""
     reason: str
     """A stable code: `up_to_date`, `output_exists`, `larger_skipped`, `larger_copied`,
-    `webp_copied`."""
+    `webp_copied`, `returned`."""
     input_bytes: int
     """Of the original's file."""
     output: str | None = None
@@ -67,6 +67,9 @@ class ImageSkipped(Event):
     """Of the WebP that is up to date; 0 with other reasons."""
     webp_bytes: int | None = None
     """Of the WebP that was made and not kept, since it is not smaller."""
+    cause: str | None = None
+    """With `returned`: why it failed this time (see `optimizr.errors.Reason`). Its message comes
+    again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from optimizr.errors import PictureError
@@ -32,10 +33,22 @@ class Item(NamedTuple):
     """The key of a copy of it that optimizr made; it goes once there is a WebP instead, or none."""
     is_unseen: bool = False
     """Whether its size and version are yet to be asked for."""
+    delivery: int = 0
+    """Which message it came by, of a queue's source; 0 of others."""
     stretch: int = 0
     """Which stretch of the listing it is in, from 1; 0 without. See `optimizr.seals`."""
     alone: bool = False
     """Whether it must be converted in a process of its own: it may take down ours."""
+
+
+class Fate(IntEnum):
+    """What became of an item of a message; of a message with several, the greatest."""
+
+    DONE = 0
+    FAILED = 1
+    """For good, and somebody is told of it."""
+    RETURNED = 2
+    """It is to come again."""
 
 
 class Lookup(Protocol):
@@ -73,5 +86,5 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Item]:
         """Give the items, each asked about when its turn comes."""
 
-    def count(self) -> int:
-        """Count the items without asking about any."""
+    def count(self) -> int | None:
+        """Count the items without asking about any; None if there is no end of them."""

@@ -132,6 +132,9 @@ class Store(Writer, Protocol):
     def trouble(self, writing: bool = False) -> str | None:
         """Tell what keeps all of it from being read just now, or written to; None if nothing."""
 
+    def contains(self, key: bytes) -> bool:
+        """Tell whether a key that somebody wrote is one that a listing may have, links followed."""
+
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError or EnvironmentStop."""
 
@@ -153,9 +156,6 @@ class Folders(Store, Protocol):
 
     def folders(self, below: bytes = b"") -> Iterator[Folder]:
         """List everything, or what is at or below a folder, lazily, in a stable order."""
-
-    def contains(self, key: bytes) -> bool:
-        """Tell whether a key that somebody wrote leads to what is in this store, links followed."""
 
     def is_folder(self, key: bytes) -> bool:
         """Tell whether there is a folder at a key."""

@@ -130,7 +130,7 @@ class BucketStore:
                 raise about_store(self.place, refusal) from None
             for found in page.objects:
                 key = found.key[len(self._prefix.encode()) :]
-                if key and not self._is_left_out(key):
+                if self.contains(key):
                     yield self._checked(found._replace(key=key))
             token = page.next
             if token is None:
@@ -142,6 +142,10 @@ class BucketStore:
         except PictureError as problem:
             return found._replace(problem=problem)
         return found
+
+    def contains(self, key: bytes) -> bool:
+        """Tell whether a key is one that a listing would have, if something stands there."""
+        return bool(key) and not self._is_left_out(key)
 
     def _is_left_out(self, key: bytes) -> bool:
         return key.startswith(self._left_out) or OWN_FOLDER in key.split(b"/")[:-1]

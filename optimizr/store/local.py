@@ -201,8 +201,10 @@ class LocalStore:
     def contains(self, key: bytes) -> bool:
         """Tell whether a key leads to what is below the root, links followed, and is not ours."""
         root, path = os.path.realpath(self._root), os.path.realpath(self.path(key))
-        is_own = OWN_FOLDER in key.split(b"/")
-        return not is_own and os.path.commonpath([root, path]) == root
+        if OWN_FOLDER in key.split(b"/") or not _is_within(path, root):
+            return False
+        outside = map(os.path.realpath, self._leave_out)
+        return not any(_is_within(path, other) for other in outside if other != root)
 
     def _put(self, key: bytes, fill: Callable[[bytes], None]) -> None:
         target = self.path(key)
@@ -276,3 +278,7 @@ def _chunks(path: bytes) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise unreadable(error, Stage.FETCH, path) from None
+
+
+def _is_within(path: bytes, folder: bytes) -> bool:
+    return os.path.commonpath([folder, path]) == folder

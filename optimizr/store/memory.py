@@ -61,7 +61,7 @@ class MemoryStore:
         for whole in sorted(self._objects):
             key = whole.removeprefix(self._prefix)
             kept = self._objects.get(whole)
-            if kept is None or not whole.startswith(self._prefix) or self._is_left_out(key):
+            if kept is None or not whole.startswith(self._prefix) or not self.contains(key):
                 continue
             found = Object(key, *kept.head, kept.mtime_ns)
             try:
@@ -70,9 +70,13 @@ class MemoryStore:
                 found = found._replace(problem=problem)
             yield found
 
+    def contains(self, key: bytes) -> bool:
+        """Tell whether a key is one that a listing would have, if something stands there."""
+        return bool(key) and not self._is_left_out(key)
+
     def _is_left_out(self, key: bytes) -> bool:
         is_own = OWN_FOLDER in key.split(b"/")[:-1]
-        return not key or is_own or key.startswith(self._left_out)
+        return is_own or key.startswith(self._left_out)
 
     def head(self, key: bytes) -> Head:
         """Ask for size and version. Raises PictureError."""

@@ -16,6 +16,7 @@ from optimizr import endpoints
 from optimizr.config import Settings
 from optimizr.errors import OptimizrError
 from optimizr.live import Live
+from optimizr.queue.address import is_queue
 from optimizr.store import Store
 from optimizr.telemetry.http import Reply, listening
 from optimizr.telemetry.probes import Answer, Readiness, health
@@ -55,6 +56,8 @@ def _probe(answer: Answer) -> Reply:
 
 def _count(settings: Settings, live: Live) -> None:
     """Count the pictures beside the run: it may take long."""
+    if is_queue(settings.input):
+        return
     try:
         _, source = endpoints.open_input(settings)
         live.source_images = source.count()
