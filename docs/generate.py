@@ -14,7 +14,7 @@ from typing import Any
 
 from docs import grafana, observability
 from optimizr import errors, events
-from optimizr.cli import USAGE, presign, prune, report, run, schema, tune
+from optimizr.cli import USAGE, enqueue, presign, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.events import image
@@ -66,6 +66,7 @@ def _cli() -> str:
     commands = {
         "run": run.command().parser,
         "prune": prune.command().parser,
+        "enqueue": enqueue.command().parser,
         "presign": presign.command().parser,
         "report": report.parser(),
         "tune": tune.command().parser,

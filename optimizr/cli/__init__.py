@@ -20,6 +20,7 @@ from optimizr.errors import ConfigError, ExitCode, OptimizrError, mistake
 
 COMMANDS = {
     "run": "convert a folder of pictures",
+    "enqueue": "fill a queue with the pictures of an input, for workers to take",
     "prune": "remove WebPs whose pictures are gone",
     "presign": "write signed URLs of the WebPs in a bucket",
     "report": "make a run's report from its logs",

@@ -1,0 +1,105 @@
+"""A queue filled from a listing: a message for each picture of an input, for workers to take."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from optimizr import endpoints
+from optimizr.config import Settings
+from optimizr.errors import Reason
+from optimizr.keys import to_text
+from optimizr.pool import Stop
+from optimizr.queued import open_patient
+from optimizr.source import Item
+from optimizr.store.local import LocalStore
+
+_BATCH = 100
+"""Messages that are handed over at once; the queue cuts them as its service wants."""
+_AT_ONCE = 8
+"""Batches on their way at once."""
+_UNKNOWN = (Reason.FOLDER_UNREADABLE, Reason.BAD_LINE)
+"""Items that are no pictures, but places where some may be."""
+
+
+class Enqueued(NamedTuple):
+    """What came of it."""
+
+    name: str
+    """The queue, for people."""
+    pictures: int
+    ignored: int
+    """Files that are not pictures by name."""
+    unreadable: int
+    """Folders and lines that could not be read; their pictures are not in the queue."""
+
+
+def enqueue(
+    settings: Settings, url: str, stop: Stop, tell: Callable[[int], None] = lambda _: None
+) -> Enqueued:
+    """Send a message for each picture of the input; `tell` is told how many are sent so far.
+
+    Ends early once `stop` is requested. Raises ConfigError if the input or the queue cannot be
+    used, EnvironmentStop if one of them is gone.
+    """
+    store, source = endpoints.open_input(settings)
+    queue = open_patient("queue", url, settings)
+    unreadable = 0
+
+    def bodies() -> Iterator[bytes]:
+        nonlocal unreadable
+        for item in source:
+            if stop.requested:
+                return
+            if item.problem is not None and item.problem.reason in _UNKNOWN:
+                unreadable += 1
+                continue
+            is_whole = not isinstance(store, LocalStore)  # a directory may be mounted elsewhere
+            yield _body(item, store.full_path(item.key) if is_whole else None)
+
+    sent = 0
+    try:
+        for count in _sent(queue.send, bodies()):
+            sent += count
+            tell(sent)
+    finally:
+        queue.close()
+    return Enqueued(queue.name, sent, source.ignored, unreadable)
+
+
+def _body(item: Item, source: str | None) -> bytes:
+    key = to_text(item.key)
+    told = {"key": key} if source is None else {"key": key, "source": source}
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def _sent(send: Callable[[list[bytes]], None], bodies: Iterator[bytes]) -> Iterator[int]:
+    """Send some batches at once; yield how many messages each had, once it is sent."""
+    on_their_way: deque[tuple[int, Future[None]]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="send") as pool:
+        for batch in _batches(bodies):
+            on_their_way.append((len(batch), pool.submit(send, batch)))
+            if len(on_their_way) == _AT_ONCE:
+                yield _result(on_their_way.popleft())
+        while on_their_way:
+            yield _result(on_their_way.popleft())
+
+
+def _result(sent: tuple[int, Future[None]]) -> int:
+    count, future = sent
+    future.result()
+    return count
+
+
+def _batches(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    for body in bodies:
+        batch.append(body)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
