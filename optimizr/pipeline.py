@@ -166,7 +166,7 @@ def _convert(work: _Work) -> int:
         for results in pool.run(work.resume, stop, settings.limits.drain.total_seconds()):
             record.results([*results, *_given_up(job, pool, limits, stop)])
             record.all(work.heard(False))
-            work.receipts.look()
+            work.receipts.look(is_idle=not pool.in_flight)
             live.turn(bool(results), pool.in_flight)
             crew.look()
             if _is_replaced(stop):

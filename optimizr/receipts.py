@@ -1,7 +1,7 @@
 """What tells a queue that its messages are done: only once their outcomes are safe.
 
 An output is safe when it is written. A failure is safe when failed.jsonl has it, which a bucket
-takes as a whole: so it is written every few seconds while pictures fail, and their messages wait.
+takes as a whole: so it is written every few seconds while pictures are failing, and their messages wait.
 """
 
 from __future__ import annotations
@@ -55,11 +55,15 @@ class Receipts:
             else:
                 self._queued.done(item, _fate(event))
 
-    def look(self) -> None:
-        """Have failures written if it is time; once the run is to end, take nothing more."""
+    def look(self, is_idle: bool) -> None:
+        """Have failures written if it is time, or nothing else to do.
+
+        Once the run is to end, nothing more is taken.
+        """
         if self._queued is not None and self._stop.requested:
             self._queued.stop()
-        if self._untold and time.monotonic() - self._told > _TELL_SECONDS:
+        is_due = is_idle or time.monotonic() - self._told > _TELL_SECONDS
+        if self._untold and is_due:
             try:
                 self._books.rewrite_failures()
                 self.told()

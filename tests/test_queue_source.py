@@ -53,7 +53,10 @@ class Line:
 
     def open(self, **queue: Any) -> Queued:
         settings = Settings(
-            input=self.url, root=self.library.input, output=self.library.output, queue=queue
+            input=self.url,
+            root=self.library.input,
+            output=self.library.output,
+            queue=queue,  # type: ignore[arg-type]
         )
         return open_queued(settings)[1]
 
@@ -70,7 +73,7 @@ def line(library: Library) -> Line:
 
 @pytest.fixture
 def opened(line: Line) -> Iterator[Queued]:
-    source = line.open(idle_exit=0.2)
+    source = line.open(idle_exit=0.2, retry_after=0.1)
     yield source
     source.close()
 
@@ -262,9 +265,6 @@ def test_what_may_have_taken_workers_down_twice_is_tried_in_a_process_of_its_own
     for _ in range(3):
         item = next(items)
         alone.append(item.alone)
-        opened._settings = opened._settings.model_copy(
-            update={"retry_after": opened._settings.idle_exit}
-        )
         opened.done(item, Fate.RETURNED)
     assert alone == [False, False, True]
 
