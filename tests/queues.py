@@ -12,6 +12,7 @@ import pytest
 from optimizr.queue import Queue
 from optimizr.queue.open import open_queue
 from optimizr.sections import QueueSettings
+from tests.servers.pubsub import PROJECT, PubSub
 from tests.servers.redis import Redis
 from tests.servers.sqs import Sqs
 
@@ -49,17 +50,25 @@ def redis(server: Redis) -> Made:
     return Made(f"{server.url}?stream={stream}&{query}", f"{server.url}?stream={other}&{query}")
 
 
+def pubsub(server: PubSub) -> Made:
+    url = f"pubsub://{PROJECT}"
+    missing = f"{url}/missing"
+    return Made(f"{url}/{server.new_subscription()}", missing, server.environment())
+
+
 KINDS: dict[str, tuple[str | None, Callable[[Any], Made]]] = {
     "memqueue": (None, memory),
     "sqs": ("sqs", sqs),
     "redis": ("redis", redis),
+    "pubsub": ("pubsub", pubsub),
+    "pubsub-emulator": ("pubsub_emulator", pubsub),
 }
-"""By scheme: the fixture that a queue is made from, and how."""
+"""By service: the fixture that a queue is made from, and how."""
 
 
-def new_queue(scheme: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Made:
+def new_queue(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Made:
     """Make a queue that is found by its URL for as long as the test lasts."""
-    fixture, make = KINDS[scheme]
+    fixture, make = KINDS[kind]
     made = make(None if fixture is None else request.getfixturevalue(fixture))
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)

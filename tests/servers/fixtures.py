@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers import azurite, gcs, redis, seaweed, sqs
+from tests.servers import azurite, gcs, pubsub, redis, seaweed, sqs
 from tests.servers.azurite import Azure
 from tests.servers.gcs import Gcs
 from tests.servers.gcs_front import Front
+from tests.servers.pubsub import PubSub
 from tests.servers.redis import Redis
 from tests.servers.seaweed import S3
 from tests.servers.shared import Facts, shared
@@ -80,3 +81,19 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
         pytest.skip("redis-server is not installed; Debian's package redis-server has it")
     with shared(tmp_path_factory, "redis", redis.command) as facts:
         yield Redis(facts["url"])
+
+
+@pytest.fixture(scope="session", name="pubsub")
+def start_pubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
+    """Start a Pub/Sub."""
+    with shared(tmp_path_factory, "pubsub", pubsub.command) as facts:
+        yield PubSub(facts["endpoint"])
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
+    """Start Google's Pub/Sub emulator."""
+    if pubsub.emulator() is None:
+        pytest.skip("Google's Pub/Sub emulator (or Java) is not installed; gcloud brings it")
+    with shared(tmp_path_factory, "pubsub-emulator", pubsub.emulator_command) as facts:
+        yield PubSub(facts["endpoint"])
