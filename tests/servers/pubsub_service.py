@@ -1,8 +1,8 @@
 """A Pub/Sub in memory: `python -m tests.servers.pubsub_service PORT`.
 
 It refuses what Google says is refused: requests that are too large, deadlines out of range, late
-receipts where delivery is exactly once. A subscription's label `rights` says what all who ask may
-do with it: `consume`, without seeing it, or `none`.
+receipts where delivery is exactly once. A subscription's labels say more: with `rights: consume`
+nobody may see it, and with `refuses` all that is asked of it is refused with that status.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Service:
     def see_rights(self, request: Any, _context: Any) -> Any:
         with self._changed:
             found = self._subscriptions.get(request.resource)
-            may = found and found.what.labels.get("rights") != "none"
+            may = found and "refuses" not in found.what.labels
             return iam_policy_pb2.TestIamPermissionsResponse(
                 permissions=request.permissions if may else []
             )
@@ -172,6 +172,8 @@ class Service:
         if found is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name}).")
             raise AssertionError
+        if status := found.what.labels.get("refuses"):
+            context.abort(grpc.StatusCode[status.upper()], "refused")
         if found.what.labels.get("rights", right) != right:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "User not authorized.")
         return found

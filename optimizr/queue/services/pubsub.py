@@ -33,7 +33,7 @@ _ANSWER_SECONDS = 10.0
 """How long an answer may take that waits for nothing."""
 _SHORTEST_WAIT = 1.0
 """What comes after we have stopped to wait is nobody's until its deadline, so it is not shorter."""
-_SILENCE_SECONDS = 30.0
+_SILENCE_SECONDS = 60.0
 """A pull ends alike if nothing came and if nobody answered: so long that may be left open."""
 
 
@@ -91,7 +91,7 @@ class PubSub:
                     "pull",
                     subscription=self._subscription,
                     max_messages=most,
-                    timeout=max(wait_seconds, _SHORTEST_WAIT),
+                    timeout=min(max(wait_seconds, _SHORTEST_WAIT), _SILENCE_SECONDS),
                 )
             except GoogleAPICallError as error:
                 if _code(error) != "DEADLINE_EXCEEDED":
@@ -155,11 +155,12 @@ class PubSub:
             if self._clients is not None:
                 self._clients.subscriber.close()
 
-    def _ask(self, method: str, timeout: float = _ANSWER_SECONDS, **fields: Any) -> Any:
+    def _ask(self, method: str, timeout: float | None = None, **fields: Any) -> Any:
         """Ask once."""
         clients = self._reached()
         client = clients.publisher if method == "publish" else clients.subscriber
-        answer = getattr(client, method)(retry=None, timeout=timeout, **fields)
+        call = getattr(client, method)
+        answer = call(retry=None, timeout=timeout or _ANSWER_SECONDS, **fields)
         self._heard = time.monotonic()
         return answer
 
