@@ -85,6 +85,16 @@ def test_attributes_and_ids_come_along(found: PubSub, opened: Opened) -> None:
     assert [message.name] == list(sent.message_ids)
 
 
+def test_leases_are_ours_whatever_deadline_the_subscription_has(
+    found: PubSub, opened: Opened
+) -> None:
+    queue = opened(found.new_subscription(ack_deadline_seconds=600))
+    queue.send([b"body"])
+    (message,) = queue.receive(1, 10)
+    (again,) = queue.receive(1, 10 * LEASE_SECONDS)
+    assert (message.name, again.deliveries) == (again.name, 2)
+
+
 @pytest.mark.parametrize("server", ["pubsub", "pubsub_emulator"])
 def test_thousands_are_sent_and_acknowledged_whole(
     server: str, request: pytest.FixtureRequest, opened: Opened, monkeypatch: pytest.MonkeyPatch
