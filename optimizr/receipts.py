@@ -1,7 +1,7 @@
 """What tells a queue that its messages are done: only once their outcomes are safe.
 
 An output is safe when it is written. A failure is safe when failed.jsonl has it, which a bucket
-takes as a whole: so it is written every few seconds while pictures are failing, and their messages wait.
+takes as a whole: it is written every few seconds while there are new ones; their messages wait.
 """
 
 from __future__ import annotations
