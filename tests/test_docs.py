@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from docs.generate import ROOT, render
 from tests.conftest import clean_environment
 from tests.make_pictures import make
 from tests.servers.seaweed import S3
+from tests.servers.sqs import Sqs
 from tests.watching import free_port
 
 
@@ -48,8 +50,12 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert test.endswith("pytest")
 
 
+def is_of_queues(command: str) -> bool:
+    return "sqs://" in command
+
+
 def is_of_buckets(command: str) -> bool:
-    return "s3://" in command or "bucket.yaml" in command
+    return ("s3://" in command or "bucket.yaml" in command) and not is_of_queues(command)
 
 
 def run_as_written(command: str, folder: Path, **env: str) -> None:
@@ -75,7 +81,7 @@ def test_every_optimizr_command_of_the_readme_runs(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     shutil.copytree(ROOT / "tests/pictures", tmp_path / "pictures")
     for command in readme_commands():
-        if "optimizr " in command and not is_of_buckets(command):
+        if "optimizr " in command and not (is_of_buckets(command) or is_of_queues(command)):
             run_as_written(command, tmp_path)
 
 
@@ -98,3 +104,22 @@ def test_the_bucket_commands_of_the_readme_run(tmp_path: Path, s3: S3) -> None:
         run_as_written(with_real_buckets(command), tmp_path, **s3.environment())
     made = s3.client.list_objects_v2(Bucket=webps, Prefix="2024/")["Contents"]
     assert "2024/landscape.jpg.webp" in {found["Key"] for found in made}
+
+
+def test_the_queue_commands_of_the_readme_run(tmp_path: Path, s3: S3, sqs: Sqs) -> None:
+    pictures, webps, queue = s3.new_bucket("pictures"), s3.new_bucket("webps"), sqs.new_queue()
+    key = "2024/landscape.jpg"
+    data = (ROOT / "tests/pictures/photos/landscape.jpg").read_bytes()
+    s3.client.put_object(Bucket=pictures, Key=key, Body=data)
+    real = {
+        "s3://pictures": f"s3://{pictures}",
+        "s3://webps": f"s3://{webps}",
+        "sqs://pictures": f"sqs://{queue}",
+    }
+    commands = [command for command in readme_commands() if is_of_queues(command)]
+    assert len(commands) > 1
+    for command in sorted(commands, key=lambda command: "enqueue" not in command):
+        own = reduce(lambda text, name: text.replace(name, real[name]), real, command)
+        environment = {**sqs.environment(), **s3.environment(), "OPTIMIZR_QUEUE__IDLE_EXIT": "1s"}
+        run_as_written(own, tmp_path, **environment)
+    s3.client.head_object(Bucket=webps, Key=f"{key}.webp")

@@ -1,6 +1,6 @@
 """moto: an SQS with visibility timeouts, receive counts and redrive to a dead-letter queue.
 
-It takes any credentials.
+Beside it an S3 that sends notifications. Both take any credentials.
 """
 
 from __future__ import annotations
