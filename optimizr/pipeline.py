@@ -34,6 +34,7 @@ from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
 from optimizr.seals import Seals
 from optimizr.source import Item, Source
+from optimizr.source.queue import Queued
 from optimizr.store import Store
 from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
@@ -65,7 +66,8 @@ def run(
     stop = stop or Stop()
     store, source, output = _open(settings)
     live = Live(stop)
-    with telemetry.watched(settings, live, store, output) as traces:
+    reached = source if isinstance(source, Queued) else store
+    with telemetry.watched(settings, live, reached, output) as traces:
         limits = Limits.of(settings.pool)
         output.prepare()
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)

@@ -39,9 +39,7 @@ def open_queued(settings: Settings) -> tuple[LocalStore | Remote, Queued]:
     if dead_letter is not None:
         dead_letters = open_patient("queue.dead_letter", dead_letter, settings)
     root = root_of(parse("root", settings.root), settings.root)
-    source = Queued(
-        *(queue, dead_letters, root, store.contains, settings.picture.formats, settings.queue)
-    )
+    source = Queued(*(queue, dead_letters, root, store, settings.picture.formats, settings.queue))
     return store, source
 
 

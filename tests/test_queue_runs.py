@@ -376,7 +376,7 @@ def test_a_worker_that_waits_is_healthy_and_ends_soon_when_it_is_told_to(
     )
     workers.append(worker)
     wait_until(lambda: get(port, "/ready").status == 200)
-    time.sleep(2)
+    time.sleep(2)  # longer than what would be a stall
     health = get(port, "/health")
     assert health.status == 200
     assert "waits for its source" in health.json["why"]
@@ -388,6 +388,28 @@ def test_a_worker_that_waits_is_healthy_and_ends_soon_when_it_is_told_to(
     (finished,) = named(worker.out, "run.finished")
     assert finished["exit_code"] == 143
     assert (tmp_path / "out/summary.json").exists()
+
+
+def test_a_worker_is_not_ready_while_its_queue_cannot_be_reached(
+    redis: Redis, tree: Path, tmp_path: Path, workers: list[Worker]
+) -> None:
+    made, port = KINDS["redis"][1](redis), free_port()
+    host, _, at = redis.url.removeprefix("redis://").removesuffix("/0").partition(":")
+    with TcpFaults(host, int(at)) as faults:
+        worker = Worker(
+            *(tmp_path / "w", {}, "--input", made.url.replace(f"{host}:{at}", faults.address)),
+            *("--root", tree, "--output", tmp_path / "out"),
+            *("--telemetry.http", f"127.0.0.1:{port}"),
+        )
+        workers.append(worker)
+        wait_until(lambda: get(port, "/ready").status == 200)
+        faults.down = True
+        not_ready = wait_until(lambda: (got := get(port, "/ready")).status == 503 and got)
+        assert "expected to reach the input, got redis://" in not_ready.json["why"]
+        assert get(port, "/health").status == 200
+        faults.down = False
+        wait_until(lambda: get(port, "/ready").status == 200)
+        assert worker.end() == 143
 
 
 def test_a_worker_that_is_told_to_end_gives_back_what_it_has_not_begun(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from threading import Event
 
@@ -23,6 +23,7 @@ from optimizr.source.messages import read
 from optimizr.source.names import extensions, is_picture
 from optimizr.source.roots import Root
 from optimizr.source.shard import WHOLE
+from optimizr.store import Store
 
 _POLL_SECONDS = 5.0
 """How long a request waits for messages; a run that is to end waits for it."""
@@ -59,17 +60,17 @@ class Queued:
         queue: PatientQueue,
         dead_letters: PatientQueue | None,
         root: Root,
-        contains: Callable[[bytes], bool],
+        store: Store,
         formats: Iterable[str],
         settings: QueueSettings,
     ) -> None:
-        """`contains` tells which keys below the root may be sources: outputs may not."""
+        """`store` is at the root, and leaves out what is an output."""
         self.ignored = 0
         """Objects passed over so far: not pictures by name, or no sources."""
         self._queue = queue
         self._dead_letters = dead_letters
         self._root = root
-        self._contains = contains
+        self._store = store
         self._endings = extensions(formats)
         self._settings = settings
         self._leases = Leases(queue, dead_letters, settings.lease.total_seconds())
@@ -126,6 +127,10 @@ class Queued:
             self._leases.give_back(number, after)
         else:
             self._leases.ack(number, is_dead=delivery.fate is Fate.FAILED)
+
+    def trouble(self) -> str | None:
+        """Tell what keeps queue or pictures from being reached just now."""
+        return self._queue.trouble() or self._store.trouble()
 
     @property
     def error(self) -> Exception | None:
@@ -186,7 +191,7 @@ class Queued:
             yield Item(key, key + b".webp", is_unseen=True, delivery=number, alone=is_alone)
 
     def _is_wanted(self, key: bytes) -> bool:
-        return is_picture(key.rpartition(b"/")[2], self._endings) and self._contains(key)
+        return is_picture(key.rpartition(b"/")[2], self._endings) and self._store.contains(key)
 
     def _unusable(self, number: int, message: Message, error: ValueError) -> Item:
         body = to_text(message.body)

@@ -17,6 +17,7 @@ from optimizr.events import Event, RunFinished
 from optimizr.live import Live
 from optimizr.stopwatch import Stopwatch
 from optimizr.store import Store
+from optimizr.telemetry.probes import Reached
 
 
 class Tracing(Protocol):
@@ -46,7 +47,7 @@ class Untraced:
 
 
 @contextmanager
-def watched(settings: Settings, live: Live, source: Store, output: Store) -> Iterator[Tracing]:
+def watched(settings: Settings, live: Live, source: Reached, output: Store) -> Iterator[Tracing]:
     """Serve, trace, and leave metrics at the end of a `with`, as far as is asked for.
 
     Raises ConfigError if `telemetry.http` cannot be had, or if traces cannot be made; what cannot
@@ -58,7 +59,7 @@ def watched(settings: Settings, live: Live, source: Store, output: Store) -> Ite
 
 
 def _measure(
-    settings: Settings, live: Live, source: Store, output: Store, stack: ExitStack
+    settings: Settings, live: Live, source: Reached, output: Store, stack: ExitStack
 ) -> None:
     asked = settings.telemetry
     if not (asked.http or asked.textfile or asked.pushgateway):

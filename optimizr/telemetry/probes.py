@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from optimizr.live import Live, Phase
 from optimizr.store import Store
@@ -50,13 +50,20 @@ def health(live: Live, stall_seconds: float) -> Answer:
     return Answer(not stalls, {"status": status, "phase": phase, "why": why})
 
 
+class Reached(Protocol):
+    """What pictures come from."""
+
+    def trouble(self) -> str | None:
+        """Tell what keeps it from being reached just now."""
+
+
 class Readiness:
     """Looks whether source and output are reached, one asker at a time.
 
     A mount that hangs holds whoever looks at it, for ever perhaps: it must not gather threads.
     """
 
-    def __init__(self, live: Live, source: Store, output: Store) -> None:
+    def __init__(self, live: Live, source: Reached, output: Store) -> None:
         self._live = live
         self._source = source
         self._output = output

@@ -19,14 +19,14 @@ from optimizr.live import Live
 from optimizr.queue.address import is_queue
 from optimizr.store import Store
 from optimizr.telemetry.http import Reply, listening
-from optimizr.telemetry.probes import Answer, Readiness, health
+from optimizr.telemetry.probes import Answer, Reached, Readiness, health
 
 log = logging.getLogger("optimizr")
 
 
 @contextmanager
 def serving(
-    settings: Settings, live: Live, metrics: CollectorRegistry, source: Store, output: Store
+    settings: Settings, live: Live, metrics: CollectorRegistry, source: Reached, output: Store
 ) -> Iterator[None]:
     """Serve at `telemetry.http` for the length of a `with`. Raises ConfigError if it cannot."""
     stall_seconds = settings.telemetry.stall_after.total_seconds()
