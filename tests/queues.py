@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from optimizr.queue import Queue
 from optimizr.queue.open import open_queue
 from optimizr.sections import QueueSettings
 from tests.servers.pubsub import PROJECT, PubSub
+from tests.servers.rabbitmq import Rabbit
 from tests.servers.redis import Redis
 from tests.servers.sqs import Sqs
 
@@ -56,14 +58,23 @@ def pubsub(server: PubSub) -> Made:
     return Made(f"{url}/{server.new_subscription()}", missing, server.environment())
 
 
+def amqp(server: Rabbit, kind: str) -> Made:
+    name = server.new_queue(kind)
+    return Made(f"{server.url}/{name}", f"{server.url}/missing", has_leases=False)
+
+
 KINDS: dict[str, tuple[str | None, Callable[[Any], Made]]] = {
     "memqueue": (None, memory),
     "sqs": ("sqs", sqs),
     "redis": ("redis", redis),
+    "amqp": ("rabbitmq", partial(amqp, kind="classic")),
     "pubsub": ("pubsub", pubsub),
+    "amqp-quorum": ("rabbitmq", partial(amqp, kind="quorum")),
     "pubsub-emulator": ("pubsub_emulator", pubsub),
 }
-"""By service: the fixture that a queue is made from, and how."""
+"""By service, or kind of its queue: the fixture that a queue is made from, and how."""
+LONG = ("amqp-quorum", "pubsub-emulator")
+"""Kinds that are tested if the long tests are asked for: others are much like them."""
 
 
 def new_queue(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Made:

@@ -12,11 +12,13 @@ from functools import partial
 import pytest
 
 from optimizr.queue import Message, Queue, QueueRefused
-from tests.queues import KINDS, LEASE_SECONDS, Made, new_queue, open_at
+from tests.queues import KINDS, LEASE_SECONDS, LONG, Made, new_queue, open_at
 from tests.watching import wait_until
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[pytest.param(kind, marks=pytest.mark.long if kind in LONG else ()) for kind in KINDS]
+)
 def made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Made:
     return new_queue(request.param, request, monkeypatch)
 

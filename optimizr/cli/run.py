@@ -30,6 +30,7 @@ from optimizr.pool import WORKER, Stop
 from optimizr.queue.address import is_queue
 from optimizr.recorder import Sink
 from optimizr.records import to_record
+from optimizr.redaction import redact_url
 from optimizr.units import format_seconds, format_size
 
 
@@ -75,7 +76,7 @@ def _run(
     if as_json and stop.error:
         complain(str(stop.error))
     if not summary.total_files and code is ExitCode.DONE:
-        complain(f"warning: no pictures found in {settings.input!r}")
+        complain(f"warning: no pictures found in {redact_url(settings.input)!r}")
     return code
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers import azurite, gcs, pubsub, redis, seaweed, sqs
+from tests.servers import azurite, gcs, pubsub, rabbitmq, redis, seaweed, sqs
 from tests.servers.azurite import Azure
 from tests.servers.gcs import Gcs
 from tests.servers.gcs_front import Front
 from tests.servers.pubsub import PubSub
+from tests.servers.rabbitmq import Rabbit
 from tests.servers.redis import Redis
 from tests.servers.seaweed import S3
 from tests.servers.shared import Facts, shared
@@ -97,3 +98,12 @@ def pubsub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub
         pytest.skip("Google's Pub/Sub emulator (or Java) is not installed; gcloud brings it")
     with shared(tmp_path_factory, "pubsub-emulator", pubsub.emulator_command) as facts:
         yield PubSub(facts["endpoint"])
+
+
+@pytest.fixture(scope="session", name="rabbitmq")
+def start_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """Start RabbitMQ."""
+    if not rabbitmq.is_installed():
+        pytest.skip("RabbitMQ is not installed; Debian's package rabbitmq-server has it")
+    with shared(tmp_path_factory, "rabbitmq", rabbitmq.command) as facts:
+        yield Rabbit(**facts)

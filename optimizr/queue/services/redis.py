@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -159,10 +160,10 @@ class RedisStream:
 
 def connect(address: Address, lease_seconds: float) -> RedisStream:
     """Give a stream of a server; it is reached when it is first asked for something."""
-    host, _, port = address.host.rpartition(":") if ":" in address.host else (address.host, "", "")
+    where = urlsplit(f"//{address.host}")
     client = redis.Redis(
-        host=host.strip("[]"),
-        port=int(port or _PORT),
+        host=where.hostname or "",
+        port=where.port or _PORT,
         db=int(address.path or 0),
         username=address.user or None,
         password=address.password,
