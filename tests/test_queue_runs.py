@@ -196,7 +196,7 @@ def test_a_notification_of_s3_leads_from_bucket_to_bucket_by_way_of_sqs(
     done = optimizr(
         *("run", "--input", f"sqs+{url}", "--root", f"s3://{pictures}/in"),
         *("--output", f"s3://{webps}", "--queue.idle-exit", "1s"),
-        **s3.environment(),
+        **{**sqs.environment(), **s3.environment()},
     )
     assert done.returncode == 0, done.stderr
     assert converted(done) == {"a b+c.jpg", "ä.jpg"}

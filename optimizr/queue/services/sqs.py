@@ -7,9 +7,11 @@ well, so they are looked through.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -34,6 +36,7 @@ _LONGEST_WAIT = 20
 _ANSWER_SECONDS = 10
 """How long an answer may take that waits for nothing."""
 _REGION = re.compile(r"(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.")
+_ANY_REGION = "us-east-1"
 _LATE = frozenset(
     {
         "ReceiptHandleIsInvalid",
@@ -49,14 +52,19 @@ _MISSING = ("NonExistentQueue", "QueueDoesNotExist")
 class Sqs:
     """Behaves as `optimizr.queue.Queue` says; deliveries are counted by the service."""
 
-    def __init__(self, client: Any, address: Address, lease_seconds: float) -> None:
+    def __init__(self, address: Address, lease_seconds: float) -> None:
         self.name = address.name
-        self._client = client
+        self._address = address
         self._queue = address.path.rpartition("/")[2] or address.host
         self._lease = math.ceil(lease_seconds)
         self._url: str | None = None
         if address.path:
             self._url = f"{address.scheme.removeprefix('sqs+')}://{address.host}/{address.path}"
+
+    @cached_property
+    def _client(self) -> Any:
+        """Reach the service, with the credentials that boto3 finds."""
+        return _client(self._address)
 
     def check(self) -> None:
         """See that it is there and may be read."""
@@ -89,7 +97,7 @@ class Sqs:
 
     def ack(self, messages: Sequence[Message]) -> None:
         """Delete them."""
-        self._in_batches(self._client.delete_message_batch, messages, {})
+        self._in_batches("delete_message_batch", messages, {})
 
     def nack(self, messages: Sequence[Message], delay_seconds: float = 0) -> None:
         """Make them visible, now or then."""
@@ -117,38 +125,42 @@ class Sqs:
         return self._url
 
     def _make_visible(self, messages: Sequence[Message], seconds: int) -> None:
-        change = self._client.change_message_visibility_batch
-        self._in_batches(change, messages, {"VisibilityTimeout": seconds})
+        more = {"VisibilityTimeout": seconds}
+        self._in_batches("change_message_visibility_batch", messages, more)
 
-    def _in_batches(
-        self, request: Callable[..., Any], messages: Sequence[Message], more: dict[str, int]
-    ) -> None:
+    def _in_batches(self, request: str, messages: Sequence[Message], more: dict[str, int]) -> None:
         for start in range(0, len(messages), _BATCH):
             entries = [
                 {"Id": str(number), "ReceiptHandle": message.receipt, **more}
                 for number, message in enumerate(messages[start : start + _BATCH])
             ]
             with _translated():
-                answer = request(QueueUrl=self._at(), Entries=entries)
+                ask: Callable[..., Any] = getattr(self._client, request)
+                answer = ask(QueueUrl=self._at(), Entries=entries)
             _check(found for found in answer.get("Failed", ()) if found["Code"] not in _LATE)
 
 
 def connect(address: Address, lease_seconds: float) -> Sqs:
-    """Reach a queue, with the credentials that boto3 finds. Raises QueueRefused."""
+    """Give a queue; its service is reached when it is first asked for something."""
+    return Sqs(address, lease_seconds)
+
+
+def _client(address: Address) -> Any:
+    """Make a client that asks once. An endpoint of its own needs a region to sign for, any."""
     config = Config(
         connect_timeout=_ANSWER_SECONDS,
         read_timeout=_LONGEST_WAIT + _ANSWER_SECONDS,
         retries={"total_max_attempts": 1},
         max_pool_connections=4,
     )
-    endpoint, region = None, _REGION.match(address.host) if address.path else None
+    session = boto3.Session()
+    region = session.region_name or os.environ.get("AWS_REGION")  # boto3 does not know this one
+    endpoint = None
     if address.path:
+        told = _REGION.match(address.host)
+        region = told[1] if told else region or _ANY_REGION
         endpoint = f"{address.scheme.removeprefix('sqs+')}://{address.host}"
-    with _translated():
-        client = boto3.Session().client(
-            "sqs", region_name=region and region[1], endpoint_url=endpoint, config=config
-        )
-    return Sqs(client, address, lease_seconds)
+    return session.client("sqs", region_name=region, endpoint_url=endpoint, config=config)
 
 
 def _by_size(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
