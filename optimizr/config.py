@@ -57,8 +57,8 @@ class Settings(BaseSettings):
 
     input: Path
     """Where the pictures are: a directory, one file, a URL such as `s3://BUCKET/PREFIX` (also
-    `gs://`, `az://`; `https://` for one picture), or `@failed.jsonl` to try those again that
-    failed."""
+    `gs://`, `az://`; `https://` for one picture), or `@LIST`, path or URL of a list: of paths or
+    URLs, of an S3 Inventory, or of a `failed.jsonl` to try those again that failed."""
     output: Path
     """The directory that the WebPs go to, made if it is not there; or `s3://`, `gs://`, `az://`."""
     root: Path | None = None

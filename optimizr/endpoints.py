@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, PictureError, Reason
+from optimizr.lists import most_counted, open_list, root_of
 from optimizr.queue.address import is_queue
 from optimizr.seals import Seals
 from optimizr.source import Source
 from optimizr.source.bucket import Bucket
+from optimizr.source.list_root import ListRoot
+from optimizr.source.listed import Listed, OfBucket, OfFolder
 from optimizr.source.names import extensions, is_picture
 from optimizr.source.queue import Queued
 from optimizr.source.retry import FailedList, Retry
@@ -45,6 +48,11 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
         )
     if settings.input.startswith("@"):
         return _open_list(settings, settings.input[1:])
+    if settings.root is not None:
+        raise ConfigError(
+            f"root: expected none, since {settings.input!r} is neither a list nor a queue; it is "
+            "what the keys of these are below"
+        )
     place = parse("input", settings.input)
     if place is not None:
         return _open_bucket(settings, place)
@@ -62,21 +70,44 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
     return store, _tree(settings, store, only)
 
 
-def _open_list(settings: Settings, path: str) -> tuple[LocalStore | Remote, Source]:
-    if parse("input", path) is not None:
-        raise ConfigError(
-            "input: expected a list on this machine, got one in a store; fetch it first"
-        )
-    failed = FailedList(path)
-    folder = os.fsdecode(failed.root or os.path.dirname(os.path.abspath(os.fsencode(path))))
-    place = parse("input", folder)
+def _open_list(settings: Settings, name: str) -> tuple[LocalStore | Remote, Source]:
+    listed = open_list(settings, name)
+    how = (_shard(settings), most_counted(name))
+    if isinstance(listed, FailedList):
+        folder = os.fsdecode(listed.root)
+        place = parse("input", folder)
+        if place is not None:
+            bucket = open_remote(settings, place)
+            among = OfBucket(ListRoot.given(folder), bucket.contains)
+            return bucket, Retry(listed, among, lambda _key: False, *how)
+        _check_readable(folder)
+        store = open_folder(settings, folder)
+        return store, Retry(listed, _tree(settings, store), store.is_folder, *how)
+    root, endings = root_of(settings, listed), extensions(settings.picture.formats)
+    place = parse("root", root.address)
     if place is not None:
         bucket = open_remote(settings, place)
-        among = Bucket(bucket, settings.picture.formats)
-        return bucket, Retry(failed, among, lambda _key: False, _shard(settings))
-    _check_readable(folder)
-    store = open_folder(settings, folder)
-    return store, Retry(failed, _tree(settings, store), store.is_folder, _shard(settings))
+        return bucket, Listed(listed, root, OfBucket(root, bucket.contains), endings, *how)
+    store = open_folder(settings, _checked_root(root.address))
+    return store, Listed(listed, root, _named(settings, store), endings, *how)
+
+
+def _checked_root(path: str) -> str:
+    if not os.path.isdir(path):
+        raise ConfigError(
+            f"root: expected a directory, or a bucket's URL, got {path!r}, which is no directory; "
+            "check the spelling, or that the volume is mounted"
+        )
+    return path
+
+
+def _named(settings: Settings, store: LocalStore) -> Tree | OfFolder:
+    """Name a list's outputs as a tree does only if it is asked for: a list shows no siblings."""
+    policy = settings.policy
+    if "naming" in policy.model_fields_set and policy.naming == "replace":
+        return _tree(settings, store)
+    _check_copies(settings)
+    return OfFolder(store)
 
 
 def _open_bucket(settings: Settings, place: Place) -> tuple[Remote, Source]:
@@ -152,10 +183,15 @@ def check_names(settings: Settings) -> None:
             "policy.naming: expected append for pictures of a bucket, got replace; a.jpg and a.png "
             "would both become a.webp"
         )
-    if policy.if_larger == "copy" and "webp" in settings.picture.formats:
+    _check_copies(settings)
+
+
+def _check_copies(settings: Settings) -> None:
+    if settings.policy.if_larger == "copy" and "webp" in settings.picture.formats:
         raise ConfigError(
-            "policy.if_larger: expected keep or skip for pictures of a bucket with webp among "
-            "picture.formats, got copy; the copy of a.jpg.webp would have the name of a.jpg's WebP"
+            "policy.if_larger: expected keep or skip for pictures of a bucket or a list with webp "
+            "among picture.formats, got copy; the copy of a.jpg.webp would have the name of the "
+            "WebP of a.jpg"
         )
 
 

@@ -60,6 +60,8 @@ def presign(settings: Settings, stop: Stop) -> Signed:
     has_copies = settings.policy.if_larger == "copy" and store.identity(b"") != output.identity(b"")
 
     def keys_of(item: Item) -> list[bytes]:
+        if not item.output:
+            return []  # a line of a list that cannot be used
         return [item.key, item.output] if has_copies else [item.output]
 
     with Manifest(store, output, settings.publish.presign or DEFAULT) as manifest:

@@ -16,16 +16,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from optimizr import endpoints
 from optimizr.config import ENV_PREFIX, Settings
-from optimizr.errors import Cancelled, ConfigError, EnvironmentStop, ExitCode, stopped_by
+from optimizr.errors import (
+    Cancelled,
+    ConfigError,
+    EnvironmentStop,
+    ExitCode,
+    PictureError,
+    stopped_by,
+)
 from optimizr.keys import to_text
 from optimizr.pool import Stop
 from optimizr.source import Item
+from optimizr.store import Store
 
 WORKERS: tuple[int | str, ...] = (1, 2, 3, 4, 6, 8, "auto")
 EFFORTS = range(7)
@@ -78,7 +86,7 @@ def tune(
     pictures, EnvironmentStop if a trial cannot be run, Cancelled once `stop` is requested.
     """
     store, source = endpoints.open_input(settings)
-    items = _draw(source, sample)
+    items = _readable(store, _draw(source, sample))
     if not items:
         raise ConfigError(f"input: expected pictures in {settings.input!r}, got none")
     by_workers = [Trial(workers, settings.webp.effort) for workers in WORKERS]
@@ -147,6 +155,16 @@ def _draw(found: Iterable[Item], count: int) -> list[Item]:
     return sample
 
 
+def _readable(store: Store, items: Iterable[Item]) -> list[Item]:
+    """Ask about items that a list names, and leave out those that cannot be read."""
+    found = []
+    for item in items:
+        with suppress(PictureError):
+            size = store.head(item.key).size if item.is_unseen else item.size
+            found.append(item._replace(size=size))
+    return found
+
+
 def _line(item: Item, full_path: str) -> str:
     """Write a line that a run takes as its input."""
     return json.dumps({"key": to_text(item.key), "source": full_path}) + "\n"
@@ -156,7 +174,7 @@ def _settings_of(settings: Settings, trial: Trial, listed: Path) -> dict[str, An
     """Give the settings of one trial: those of the run, but for what is tried."""
     chosen = settings.model_dump(mode="json")
     chosen["input"] = f"@{listed}"
-    chosen["dead_letter"] = chosen["ledger"] = None
+    chosen["dead_letter"] = chosen["ledger"] = chosen["root"] = None
     chosen["publish"] = {}
     chosen["webp"]["effort"] = trial.effort
     chosen["pool"]["workers"] = trial.workers

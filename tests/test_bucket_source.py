@@ -123,12 +123,12 @@ def test_a_failed_jsonl_is_worked_through_and_nothing_else(memory: Memory, tmp_p
     items = open_source(f"@{failed}")
     assert [(item.key, item.problem and item.problem.reason) for item in items] == [
         (b"b 100%.jpg", None),
-        (b"gone.jpg", Reason.NOT_FOUND),
+        (b"gone.jpg", None),
         (b"a.jpg", None),
         (f"{failed}:5".encode(), Reason.BAD_LINE),
     ]
     assert items[0].output == b"b 100%.jpg.webp"
-    assert (items[0].size, items[0].version) == store.head(b"b 100%.jpg")
+    assert [item.is_unseen for item in items] == [True, True, True, False]
 
 
 def test_an_odd_key_that_is_tried_again_fails_for_what_it_is(

@@ -272,7 +272,7 @@ def test_a_list_that_is_torn_or_leads_elsewhere_fails_line_by_line(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a.jpg\nb.jpg\n", "expected lines of failed.jsonl"), (None, "expected a list that can be")],
+    [('{"key": 1}\n', "expected lines of failed.jsonl"), (None, "expected a list that can be")],
 )
 def test_a_list_that_is_none_is_exit_2(
     optimizr: Program, tmp_path: Path, text: str | None, said: str

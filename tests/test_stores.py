@@ -10,6 +10,7 @@ import pytest
 
 from optimizr.errors import PictureError, Reason
 from optimizr.keys import from_text
+from optimizr.store import CHUNK
 from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
 from optimizr.store.memory import MemoryStore
@@ -177,3 +178,30 @@ def test_a_store_that_is_fit_says_so_and_shows_no_trace_of_the_question(store: A
     assert listed(store) == []
     if not isinstance(store, LocalStore):
         store.check("input")
+
+
+LARGE = b"".join(b"%07d\n" % number for number in range((9 << 20) // 8))
+
+
+@pytest.mark.parametrize("data", [b"", b"small", LARGE], ids=["empty", "small", "large"])
+def test_what_is_read_in_chunks_is_the_whole_as_often_as_it_is_read(
+    store: AnyStore, data: bytes
+) -> None:
+    store.put(b"a/list.txt", data)
+    chunks = store.get_chunks(b"a/list.txt")
+    for _ in range(2):
+        read = list(chunks())
+        assert b"".join(read) == data
+        assert all(0 < len(chunk) <= CHUNK for chunk in read)
+
+
+def test_what_is_replaced_while_it_is_read_is_told_or_read_to_its_end(store: AnyStore) -> None:
+    store.put(b"list.txt", LARGE)
+    chunks = store.get_chunks(b"list.txt")()
+    begun = next(chunks)
+    store.put(b"list.txt", bytes(len(LARGE)))
+    if isinstance(store, LocalStore):
+        assert begun + b"".join(chunks) == LARGE
+    else:
+        assert reason_of(lambda: list(chunks)) is Reason.CHANGED
+    assert reason_of(store.get_chunks, b"none.txt") is Reason.NOT_FOUND

@@ -54,7 +54,10 @@ class Bar:
     """A progress bar with rate, time to go and bytes saved; a reader of events."""
 
     def __init__(self, console: Console, count: Callable[[], int | None]) -> None:
-        """`count` gives the number of pictures; it may take long, so it runs beside the run."""
+        """`count` gives the number of pictures, if it is to be known.
+
+        It may take long, so it runs beside the run.
+        """
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

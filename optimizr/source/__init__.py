@@ -87,4 +87,4 @@ class Source(Protocol):
         """Give the items, each asked about when its turn comes."""
 
     def count(self) -> int | None:
-        """Count the items without asking about any; None if there is no end of them."""
+        """Count the items without asking about any; None if nobody knows, or it takes too long."""

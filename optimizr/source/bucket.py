@@ -57,10 +57,6 @@ class Bucket:
             output = found.key + b".webp"
             yield Item(found.key, output, found.size, found.version, found.problem)
 
-    def below(self, key: bytes) -> Iterator[Item]:
-        """Give the items in a folder: there are no folders."""
-        yield self.item(key)
-
     def item(self, key: bytes) -> Item:
         """Give one item, as it is now."""
         try:

@@ -8,21 +8,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from optimizr.errors import ConfigError, PictureError, Reason, Stage
+from optimizr.errors import ConfigError
 from optimizr.keys import from_text
 from optimizr.source import Item, Lookup
+from optimizr.source.lines import Text
+from optimizr.source.listed import unusable
 from optimizr.source.shard import WHOLE, Shard
 
-_LONGEST = 1 << 20
-"""Bytes of a line; a longer one is not one of ours."""
 
-
-class Line(NamedTuple):
+class Failed(NamedTuple):
     """A line of the list."""
 
-    number: int
+    line: str
+    """The list's name and the line's number, for telling of it."""
     key: bytes | None
     """None if the line cannot be used."""
 
@@ -30,48 +30,33 @@ class Line(NamedTuple):
 class FailedList:
     """A failed.jsonl as it is when it is opened; what is appended later does not count."""
 
-    def __init__(self, path: str) -> None:
-        """Open the list and look for the tree that it tells of. Raises ConfigError."""
-        self._path = path
-        try:
-            self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - closed once it is read
-            self._size = os.fstat(self._file.fileno()).st_size
-            self.root = next((root for root, _ in map(_parse, self._file) if root), None)
-        except OSError as error:
+    def __init__(self, text: Text, root: bytes | None = None) -> None:
+        """Look for the tree that it tells of, unless that is given. Raises ConfigError."""
+        self._text = text
+        found = root or next((root for root, _ in map(_parse, self._lines()) if root), None)
+        if found is None:
             raise ConfigError(
-                f"input: expected a list that can be read, got {path!r} ({error.strerror}); "
-                "check the spelling"
-            ) from None
-        if self.root is None and self._size:
-            raise ConfigError(
-                f"input: expected lines of failed.jsonl in {path!r}, got none; this version reads "
-                "no other lists yet"
+                f"input: expected lines of failed.jsonl in {text.name!r}, got JSON without usable "
+                "`key` and `source`; docs/storage.md tells which lists are read"
             )
+        self.root = found
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Failed]:
         """Yield the keys, in the list's order."""
-        with self._file as file:
-            file.seek(0)
-            number = 0
-            while file.tell() < self._size and (line := file.readline(_LONGEST)):
-                number += 1
-                if line.strip():
-                    root, key = _parse(line)
-                    yield Line(number, key if root == self.root else None)
+        for number, text in self._text.lines():
+            root, key = _parse(text)
+            yield Failed(f"{self._text.name}:{number}", key if root == self.root else None)
 
-    def name(self, number: int) -> bytes:
-        """Name a line, for telling of it."""
-        return os.fsencode(f"{self._path}:{number}")
+    def count(self, most: int | None) -> int | None:
+        """Count the lines; None if there are more than so many bytes."""
+        return self._text.count(most)
 
-    def count(self) -> int:
-        """Count the lines."""
-        with self._file as file:
-            file.seek(0)
-            return sum(1 for _ in file)
+    def _lines(self) -> Iterator[bytes]:
+        return (text for _, text in self._text.lines())
 
 
 class Retry:
-    """The items of a list."""
+    """The items of a list of failures."""
 
     is_whole = False
 
@@ -81,10 +66,13 @@ class Retry:
         among: Lookup,
         is_folder: Callable[[bytes], bool],
         shard: Shard = WHOLE,
+        most: int | None = None,
     ) -> None:
+        """Of a list of more than `most` bytes the lines are not counted."""
         self._failed = failed
         self._among = among
         self._is_folder = is_folder
+        self._most = most
         self.shard = shard
         self._seen: set[bytes] = set()
         """Keys that have come by; as many as have failed."""
@@ -96,15 +84,16 @@ class Retry:
 
     def __iter__(self) -> Iterator[Item]:
         """Look each up in its folder; a folder that failed is walked."""
-        for line in self._failed.lines():
-            if line.key is None:
-                if self.shard.has(self._failed.name(line.number)):
-                    yield self._unusable(line)
-            elif self._is_folder(line.key):
-                self._seen.add(line.key)
-                yield from self._new(self._among.below(line.key))
-            elif self.shard.has(line.key):
-                yield from self._new([self._among.item(line.key)])
+        for line, key in self._failed.lines():
+            if key is None:
+                if self.shard.has(os.fsencode(line)):
+                    root = os.fsdecode(self._failed.root)
+                    yield unusable(line, root, "a line of failed.jsonl")
+            elif self._is_folder(key):
+                self._seen.add(key)
+                yield from self._new(self._among.below(key))
+            elif self.shard.has(key):
+                yield from self._new([self._among.item(key)])
 
     def covers(self, key: bytes) -> bool:
         """Tell whether a key was on the list, or in a folder that was."""
@@ -116,19 +105,9 @@ class Retry:
                 self._seen.add(item.key)
                 yield item
 
-    def count(self) -> int:
-        """Count the lines of the list."""
-        return self._failed.count()
-
-    def _unusable(self, line: Line) -> Item:
-        root = os.fsdecode(self._failed.root or b"")
-        problem = PictureError(
-            Stage.LIST,
-            Reason.BAD_LINE,
-            f"expected a line of failed.jsonl about a picture below {root!r}, got another in line "
-            f"{line.number}; try it again by a list of its own",
-        )
-        return Item(self._failed.name(line.number), b"", problem=problem)
+    def count(self) -> int | None:
+        """Count the lines of the list; None if there are too many to read them twice."""
+        return self._failed.count(self._most)
 
 
 def _parse(line: bytes) -> tuple[bytes | None, bytes]:

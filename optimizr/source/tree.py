@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
@@ -36,8 +37,8 @@ class Tree:
         self.shard = shard
         self.ignored = 0
         """Entries passed over so far: not pictures by name, or links that are not followed."""
-        self._folder: Folder | None = None
-        """The one that `item` looked into last."""
+        self._looked_at: _LookedAt | None = None
+        """What `item` looked into last."""
 
     @property
     def is_whole(self) -> bool:
@@ -61,14 +62,21 @@ class Tree:
     def item(self, key: bytes) -> Item:
         """Give one item, with the output that it has as part of the tree."""
         parent, _, name = key.rpartition(b"/")
-        if self._folder is None or self._folder.key != parent:
-            self._folder = next(iter(self._store.folders(parent)), None)
-        if self._folder is None or not self._store.contains(key):
-            return Item(key, b"", problem=_not_in_the_tree())
-        pictures = self._pictures(self._folder)
+        if self._looked_at is None or self._looked_at.folder.key != parent:
+            self._looked_at = self._look(parent)
+        if self._looked_at is None or not self._store.contains(key):
+            return Item(key, b"", problem=not_in_the_tree())
+        folder, pictures, outputs = self._looked_at
         if name not in pictures:  # its format is not enabled now, or it is gone
-            pictures = sorted([*pictures, name])
-        return self._item(key, self._folder.prefix + self._outputs(self._folder, pictures).of(name))
+            outputs = self._outputs(folder, sorted([*pictures, name]))
+        return self._item(key, folder.prefix + outputs.of(name))
+
+    def _look(self, key: bytes) -> _LookedAt | None:
+        folder = next(iter(self._store.folders(key)), None)
+        if folder is None:
+            return None
+        pictures = self._pictures(folder)
+        return _LookedAt(folder, frozenset(pictures), self._outputs(folder, pictures))
 
     def count(self) -> int:
         """Count the pictures by name alone: a walk without asking for any file."""
@@ -110,10 +118,19 @@ class Tree:
         return Item(key, output, size, version)
 
 
-def _not_in_the_tree() -> PictureError:
+class _LookedAt(NamedTuple):
+    """A folder, its pictures, and what their outputs are called."""
+
+    folder: Folder
+    pictures: frozenset[bytes]
+    outputs: OutputNames
+
+
+def not_in_the_tree() -> PictureError:
+    """Say of a key on a list that it leads elsewhere."""
     return PictureError(
         Stage.LIST,
         Reason.BAD_LINE,
-        "expected a picture of the tree that the list is of, got one in a folder that is left out, "
-        "or a link that leads elsewhere; try it again by itself",
+        "expected a picture of the place that the list is of, got one where outputs are, or a link "
+        "that leads elsewhere; try it again by itself",
     )

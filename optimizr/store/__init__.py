@@ -51,6 +51,11 @@ class Standing(NamedTuple):
     """As `Head` has it, in a store that keeps labels."""
 
 
+Chunks = Callable[[], Iterator[bytes]]
+"""Gives an object piece by piece, from its beginning each time that it is called."""
+CHUNK = 4 << 20
+"""Bytes of a large object that are read at once."""
+
 UNSURE = Standing(-1, 0)
 """Something may stand there: only the store itself can tell."""
 
@@ -144,6 +149,13 @@ class Store(Writer, Protocol):
         Raises PictureError or EnvironmentStop.
         """
 
+    def get_chunks(self, key: bytes) -> Chunks:
+        """Open what does not fit into memory, as it is now.
+
+        Raises PictureError or EnvironmentStop, then and while it is read: also if it is written to
+        meanwhile, unless what is read is still what was there.
+        """
+
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write what does not fit into memory, whole or not at all; raises what `put` does.
 
@@ -179,3 +191,13 @@ def changed() -> PictureError:
         "expected the bytes that were listed, but the source was written to since; run again once "
         "it is at rest",
     )
+
+
+def only_of(version: str) -> Callable[[Head], None]:
+    """Give what raises PictureError for a head of another version, if one is given."""
+
+    def check(head: Head) -> None:
+        if version and head.version != version:
+            raise changed()
+
+    return check

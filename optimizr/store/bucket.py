@@ -17,7 +17,7 @@ from optimizr.errors import PictureError, Reason, Stage
 from optimizr.keys import to_text
 from optimizr.patience import Patience
 from optimizr.sections import PublishSettings, StoreSettings
-from optimizr.store import OWN_FOLDER, Head, Label, Object, Standing, changed
+from optimizr.store import CHUNK, OWN_FOLDER, Chunks, Head, Label, Object, Standing, only_of
 from optimizr.store.addresses import path_of
 from optimizr.store.cloud.backend import Backend
 from optimizr.store.cloud.refusals import Refusal
@@ -173,13 +173,25 @@ class BucketStore:
 
         That an object was replaced is seen from its headers, before any of it is read.
         """
-
-        def check(head: Head) -> None:
-            if version and head.version != version:
-                raise changed()
-
         path = self._path(key, Stage.FETCH)
+        check = only_of(version)
         return self._ask(Stage.FETCH, key, lambda: self._backend.objects.read(path, check))
+
+    def get_chunks(self, key: bytes) -> Chunks:
+        """Open what is read piece by piece, each in a request of its own; raises what `get` does.
+
+        Each answer's headers say whether it is a piece of the same version still.
+        """
+        path = self._path(key, Stage.FETCH)
+        head = self._ask(Stage.FETCH, key, lambda: self._backend.objects.head(path)).head
+
+        def chunk(at: int) -> bytes:
+            # Not all web servers give parts; what is small needs none.
+            part = None if head.size <= CHUNK else (at, min(at + CHUNK, head.size))
+            read = self._backend.objects.read
+            return self._ask(Stage.FETCH, key, lambda: read(path, only_of(head.version), part))[0]
+
+        return lambda: map(chunk, range(0, head.size, CHUNK))
 
     def put(
         self, key: bytes, data: bytes, label: Label | None = None, new: bool = False

@@ -6,10 +6,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 
-from optimizr.store import Head, changed
+from optimizr.store import CHUNK, Head, changed
 from optimizr.store.retry import retried
 from optimizr.store.sync import Sync
 
@@ -36,18 +36,56 @@ def stat_of(path: bytes) -> os.stat_result:
     return os.stat(path)
 
 
+class Opened:
+    """A regular file that is read piece by piece, as long as it was when it was opened.
+
+    Others may put another in its place, or append to it: what is read is what was there.
+    """
+
+    def __init__(self, path: bytes) -> None:
+        self._number = -1
+        self._number = os.open(path, _TO_READ)
+        self._before = os.fstat(self._number)
+        _check_regular(self._before)
+
+    def __del__(self) -> None:
+        if self._number >= 0:
+            os.close(self._number)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read from the beginning; raises OSError, and PictureError if it was written over."""
+        at, size = 0, self._before.st_size
+        while at < size:
+            chunk = _read_at(self._number, min(CHUNK, size - at), at)
+            if not chunk:
+                raise changed()
+            yield chunk
+            at += len(chunk)
+        now = os.fstat(self._number)
+        if now.st_size == size and now.st_mtime_ns != self._before.st_mtime_ns:
+            raise changed()
+
+
+# O_NONBLOCK: opening a pipe that nobody writes to must not hang.
+_TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_read_at = retried(os.pread)
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is a device or a pipe")
+
+
 @retried
 def read_whole(path: bytes, version: str) -> tuple[bytes, Head]:
     """Read a regular file, and its version as it is after reading.
 
     Raises PictureError, before any of it is read, if it is of another version than the one given.
     """
-    # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    number = os.open(path, _TO_READ)
     with open(number, "rb", buffering=0) as file:
         before = os.fstat(number)
-        if not stat.S_ISREG(before.st_mode):
-            raise OSError(errno.EINVAL, "it is a device or a pipe")
+        _check_regular(before)
         if version and head_of(before).version != version:
             raise changed()
         # No more than was there: a file that grows is told by its version.

@@ -26,8 +26,9 @@ from optimizr.errors import (
     PictureError,
     Stage,
 )
-from optimizr.store import OWN_FOLDER, Folder, Head, Label, Standing
+from optimizr.store import OWN_FOLDER, Chunks, Folder, Head, Label, Standing
 from optimizr.store.files import (
+    Opened,
     discard,
     head_of,
     read_whole,
@@ -149,6 +150,13 @@ class LocalStore:
         except OSError as error:
             raise unreadable(error, Stage.FETCH, self.path(key)) from None
 
+    def get_chunks(self, key: bytes) -> Chunks:
+        """Open what is read piece by piece; what is appended later does not count.
+
+        Raises PictureError.
+        """
+        return _open(self.path(key))
+
     def put(
         self,
         key: bytes,
@@ -174,7 +182,7 @@ class LocalStore:
                 return
         except OSError as error:
             raise unreadable(error, Stage.FETCH, source) from None
-        self.put_chunks(key, lambda: _chunks(source))
+        self.put_chunks(key, _open(source))
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write what does not fit into memory, whole or not at all; raises what `put` does.
@@ -271,13 +279,19 @@ class LocalStore:
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
 
 
-def _chunks(path: bytes) -> Iterator[bytes]:
+def _open(path: bytes) -> Chunks:
     try:
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                yield chunk
+        opened = Opened(path)
     except OSError as error:
         raise unreadable(error, Stage.FETCH, path) from None
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield from opened.chunks()
+        except OSError as error:
+            raise unreadable(error, Stage.FETCH, path) from None
+
+    return chunks
 
 
 def _is_within(path: bytes, folder: bytes) -> bool:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.keys import to_text
-from optimizr.store import OWN_FOLDER, Head, Label, Object, Standing, changed
+from optimizr.store import CHUNK, OWN_FOLDER, Chunks, Head, Label, Object, Standing, changed
 from optimizr.store.addresses import path_of
 from optimizr.store.place import Place
 
@@ -108,6 +108,18 @@ class MemoryStore:
                 return None
             kept = self._objects[whole] = _Kept(bytes(data), time.time_ns(), label)
         return kept.head.version
+
+    def get_chunks(self, key: bytes) -> Chunks:
+        """Open what is read piece by piece. Raises PictureError."""
+        data = self._kept(key, Stage.FETCH).data
+
+        def chunks() -> Iterator[bytes]:
+            for at in range(0, len(data), CHUNK):
+                if self._kept(key, Stage.FETCH).data != data:
+                    raise changed()
+                yield data[at : at + CHUNK]
+
+        return chunks
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write the chunks as one object. Raises PictureError."""

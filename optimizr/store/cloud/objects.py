@@ -46,16 +46,22 @@ class Objects:
             # `obstore.head` leaves the words out.
             return self._found(obstore.get(self._store, path, options={"head": True}))
 
-    def read(self, path: str, check: Callable[[Head], None]) -> tuple[bytes, Head]:
-        """Read the whole object; `check` sees its head first, and may raise. Raises Refusal."""
+    def read(
+        self, path: str, check: Callable[[Head], None], part: tuple[int, int] | None = None
+    ) -> tuple[bytes, Head]:
+        """Read the whole object, or the part from one offset up to another. Raises Refusal.
+
+        `check` sees the whole object's head first, and may raise.
+        """
         with _translated():
-            response = obstore.get(self._store, path)
+            response = obstore.get(self._store, path, options={"range": part} if part else None)
             head = self._found(response).head
             check(head)
             data = BytesIO()  # whose value is no copy
             for chunk in response.stream(min_chunk_size=_CHUNK):
                 data.write(chunk)
-        if data.tell() != head.size:
+        start, end = part or (0, head.size)
+        if data.tell() != end - start:
             raise Refusal(None, "a cut answer")
         return data.getvalue(), head
 

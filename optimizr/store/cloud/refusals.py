@@ -78,6 +78,7 @@ _STATUSES = {
     "PreconditionError": 412,
     "NotModifiedError": 304,
     "FileNotFoundError": 404,
+    "NotSupportedError": 501,
 }
 
 
@@ -93,4 +94,6 @@ def refusal_of(error: Exception) -> Refusal:
         status = int(found[1])
     if status is None and code is None:
         return Refusal(None, _SAID[kind[1]] if kind is not None else "no answer")
+    if "RangeNotSupported" in text:
+        return Refusal(501, "RangeNotSupported")
     return Refusal(status, code[1] if code is not None else "")

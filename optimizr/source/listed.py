@@ -1,0 +1,184 @@
+"""The pictures of a list, in its order, each looked at when its turn comes.
+
+A list shows no siblings, so WebPs are called by whole names, as in a bucket: `a.jpg.webp`. Nothing
+is kept of lines that have gone by.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from optimizr.errors import PictureError, Reason, Stage
+from optimizr.source import Item
+from optimizr.source.formats import BadLine, Entry, Parse
+from optimizr.source.lines import Text
+from optimizr.source.list_root import ListRoot
+from optimizr.source.names import is_picture
+from optimizr.source.shard import WHOLE, Shard
+from optimizr.source.tree import not_in_the_tree
+from optimizr.store import Folders
+from optimizr.store.addresses import path_of
+
+
+class Told(NamedTuple):
+    """A line of a list, and what it names."""
+
+    line: str
+    """The list's name and the line's number, for telling of it."""
+    entry: Entry | None
+    """None if it cannot be used."""
+
+
+class Entries:
+    """What the lines of one list name, or of several that are read one after the other."""
+
+    def __init__(
+        self, texts: Callable[[], Iterable[Text]], parse: Parse, base: str | None = None
+    ) -> None:
+        """With `base`, that is what all lines are known to be of."""
+        self._texts = texts
+        self._parse = parse
+        self.base = base
+
+    def __iter__(self) -> Iterator[Told]:
+        """Read from the beginning."""
+        for text in self._texts():
+            for line in text.lines():
+                try:
+                    if line.is_too_long:
+                        raise BadLine
+                    entry = self._parse(line.text)
+                except BadLine:
+                    yield Told(f"{text.name}:{line.number}", None)
+                    continue
+                if entry is not None:
+                    yield Told(f"{text.name}:{line.number}", entry)
+
+    def count(self, most: int | None) -> int | None:
+        """Count the lines; None if there are more than so many bytes."""
+        counts = []
+        for text in self._texts():
+            if (count := text.count(most)) is None:
+                return None
+            counts.append(count)
+        return sum(counts)
+
+
+class Giver(Protocol):
+    """Whoever gives items by their keys."""
+
+    def item(self, key: bytes) -> Item:
+        """Give one item."""
+
+
+class OfFolder:
+    """Gives the items of a directory, which is asked at once."""
+
+    def __init__(self, store: Folders) -> None:
+        self._store = store
+
+    def item(self, key: bytes) -> Item:
+        """Give one item."""
+        output = key + b".webp"
+        if not self._store.contains(key):
+            return Item(key, b"", problem=not_in_the_tree())
+        try:
+            return Item(key, output, *self._store.head(key))
+        except PictureError as problem:
+            return Item(key, output, problem=problem)
+
+
+class OfBucket:
+    """Gives the items of a bucket, which a worker asks: it takes its time to answer."""
+
+    ignored = 0
+
+    def __init__(self, root: ListRoot, contains: Callable[[bytes], bool]) -> None:
+        """`contains` tells which keys may be sources: outputs may not."""
+        self._beginning = root.beginning
+        self._contains = contains
+
+    def item(self, key: bytes) -> Item:
+        """Give one item."""
+        if not self._contains(key):
+            return Item(key, b"", problem=not_in_the_tree())
+        try:
+            path_of(self._beginning + key, Stage.LIST)
+        except PictureError as problem:
+            return Item(key, key + b".webp", problem=problem)
+        return Item(key, key + b".webp", is_unseen=True)
+
+    def below(self, key: bytes) -> Iterator[Item]:
+        """Give the items in a folder: there are no folders."""
+        yield self.item(key)
+
+
+class Listed:
+    """The items of a list of paths, URLs or rows."""
+
+    is_whole = False
+
+    def __init__(
+        self,
+        entries: Entries,
+        root: ListRoot,
+        among: Giver,
+        endings: frozenset[bytes],
+        shard: Shard = WHOLE,
+        most: int | None = None,
+    ) -> None:
+        """Of a list of more than `most` bytes the lines are not counted."""
+        self._entries = entries
+        self._root = root
+        self._among = among
+        self._endings = endings
+        self._most = most
+        self.shard = shard
+        self.ignored = 0
+        """Lines passed over so far: not pictures by name."""
+
+    def covers(self, key: bytes) -> bool:  # noqa: ARG002 - see the protocol
+        """Tell that nothing is known of any key: what has come by is not kept."""
+        return False
+
+    def __iter__(self) -> Iterator[Item]:
+        """Read; a line that cannot be used is an item that fails."""
+        for line, entry in self._entries:
+            try:
+                if entry is None:
+                    raise BadLine
+                key = self._root.key_of(entry)
+            except BadLine:
+                if self.shard.has(os.fsencode(line)):
+                    yield unusable(line, self._root.address)
+                continue
+            if not self.shard.has(key):
+                continue
+            if is_picture(key.rpartition(b"/")[2], self._endings):
+                yield self._item(key, entry)
+            else:
+                self.ignored += 1
+
+    def _item(self, key: bytes, entry: Entry) -> Item:
+        item = self._among.item(key)
+        if item.is_unseen and entry.version:
+            return item._replace(size=entry.size, version=entry.version, is_unseen=False)
+        return item
+
+    def count(self) -> int | None:
+        """Count the lines, whatever they name; None if there are too many to read them twice."""
+        count = self._entries.count(self._most)
+        return None if count is None else count // self.shard.count
+
+
+def unusable(line: str, root: str, what: str = "a path or URL") -> Item:
+    """Give the item that stands for a line which cannot be used. The line may hold a secret."""
+    problem = PictureError(
+        Stage.LIST,
+        Reason.BAD_LINE,
+        f"expected {what} of a picture below {root!r}, got another in {line!r}; mend the line, or "
+        "try it by a list of its own",
+    )
+    return Item(os.fsencode(line), b"", problem=problem)
