@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, PictureError, Reason
-from optimizr.lists import most_counted, open_list, root_of
+from optimizr.lists import open_list, root_of
 from optimizr.queue.address import is_queue
 from optimizr.seals import Seals
 from optimizr.source import Source
@@ -72,24 +72,24 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
 
 def _open_list(settings: Settings, name: str) -> tuple[LocalStore | Remote, Source]:
     listed = open_list(settings, name)
-    how = (_shard(settings), most_counted(name))
+    shard = _shard(settings)
     if isinstance(listed, FailedList):
         folder = os.fsdecode(listed.root)
         place = parse("input", folder)
         if place is not None:
             bucket = open_remote(settings, place)
             among = OfBucket(ListRoot.given(folder), bucket.contains)
-            return bucket, Retry(listed, among, lambda _key: False, *how)
+            return bucket, Retry(listed, among, lambda _key: False, shard)
         _check_readable(folder)
         store = open_folder(settings, folder)
-        return store, Retry(listed, _tree(settings, store), store.is_folder, *how)
+        return store, Retry(listed, _tree(settings, store), store.is_folder, shard)
     root, endings = root_of(settings, listed), extensions(settings.picture.formats)
     place = parse("root", root.address)
     if place is not None:
         bucket = open_remote(settings, place)
-        return bucket, Listed(listed, root, OfBucket(root, bucket.contains), endings, *how)
+        return bucket, Listed(listed, root, OfBucket(root, bucket.contains), endings, shard)
     store = open_folder(settings, _checked_root(root.address))
-    return store, Listed(listed, root, _named(settings, store), endings, *how)
+    return store, Listed(listed, root, _named(settings, store), endings, shard)
 
 
 def _checked_root(path: str) -> str:

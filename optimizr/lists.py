@@ -23,7 +23,7 @@ from optimizr.store.place import Place, parse
 _REFUSED = ("bucket_gone", "store_refused")
 _FORMS = "a URL or a path a line, failed.jsonl, or an S3 Inventory as CSV or its manifest.json"
 _COUNTED = 16 << 20
-"""Bytes of a list in a store that are read a second time, to count its lines."""
+"""Bytes of a list that is not on this machine which are read a second time, to count its lines."""
 
 Open = Callable[[bytes], Text]
 """Opens a part of a list by its key. Raises PictureError or EnvironmentStop."""
@@ -47,7 +47,7 @@ def open_list(settings: Settings, name: str) -> FailedList | Entries:
     """
     place = parse("input", name)
     spot = _on_disk(name) if place is None else _in_store(settings, place)
-    text = _opened(spot)
+    text, most = _opened(spot), None if place is None else _COUNTED
     try:
         form = recognise(text.head())
     except BadLine:
@@ -57,18 +57,14 @@ def open_list(settings: Settings, name: str) -> FailedList | Entries:
         ) from None
     if form == "failures":
         root = None if settings.root is None else os.fsencode(ListRoot.given(settings.root).address)
-        return FailedList(text, root)
+        return FailedList(text, root, most)
     if form == "manifest":
         manifest = read_manifest(text)
         opens = (*spot.parts, _opener(settings, manifest.destination))
         parts = partial(_parts, manifest, opens, spot.name)
-        return Entries(parts, manifest.columns.entry, manifest.source)
-    return Entries(lambda: [text], plain if form == "plain" else Columns().entry)
-
-
-def most_counted(name: str) -> int | None:
-    """Tell of how many bytes of a list the lines are counted; None if it may be of any size."""
-    return None if parse("input", name) is None else _COUNTED
+        return Entries(parts, manifest.columns.entry, manifest.source, _COUNTED)
+    entry = plain if form == "plain" else Columns().entry
+    return Entries(lambda: [text], entry, most=most)
 
 
 def root_of(settings: Settings, entries: Entries) -> ListRoot:

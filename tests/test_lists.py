@@ -204,6 +204,19 @@ def test_a_manifest_tells_size_and_version_of_what_is_there(
     assert source.count() == 5
 
 
+def test_lines_are_counted_where_that_is_cheap(
+    put: Put, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizr.lists._COUNTED", 12)
+    failures = b'{"key": "a.jpg", "source": "%b/a.jpg"}\n' % os.fsencode(tree)
+    for data, lines in ((b"a.jpg\na.jpg", 2), (b"a.jpg\n" * 3, 3), (failures, 1)):
+        address = put("keys", data)
+        known = len(data) <= 12 or address.startswith("/")
+        assert opened(address).count() == (lines if known else None)
+    put("1.csv", ROWS[0])
+    assert opened(put("manifest.json", manifest(["deep/1.csv"]))).count() is None
+
+
 @pytest.mark.parametrize("form", ["ORC", "Parquet"])
 def test_an_inventory_that_is_no_csv_says_what_to_configure(put: Put, form: str) -> None:
     with pytest.raises(ConfigError, match=f"expected an S3 Inventory as CSV, got one as {form}"):

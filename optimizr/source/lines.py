@@ -6,7 +6,7 @@ What lines mean is not known here: see `optimizr.source.formats`.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from optimizr.errors import EnvironmentStop, PictureError, Reason
@@ -79,17 +79,6 @@ class Text:
                 return None
         return bytes(data)
 
-    def count(self, most: int | None = None) -> int | None:
-        """Count the lines; None if there are more than so many bytes."""
-        lines = size = 0
-        last = b"\n"
-        for last in self.pieces():
-            lines += last.count(b"\n")
-            size += len(last)
-            if most is not None and size > most:
-                return None
-        return lines + (not last.endswith(b"\n"))
-
     def _unzipped(self) -> Iterator[bytes]:
         chunks = self._read()
         first = next(chunks, b"")
@@ -134,6 +123,20 @@ class Text:
             "list_unreadable",
             f"input: expected to read the list {self.name!r} to its end, got {why}",
         )
+
+
+def count_lines(texts: Iterable[Text], most: int | None) -> int | None:
+    """Count the lines of all, blank or not; None if there are more than so many bytes."""
+    lines = size = 0
+    for text in texts:
+        last = b"\n"
+        for last in text.pieces():
+            lines += last.count(b"\n")
+            size += len(last)
+            if most is not None and size > most:
+                return None
+        lines += not last.endswith(b"\n")
+    return lines
 
 
 def _cut(chunk: bytes) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.source.formats import BadLine, Entry, Parse
-from optimizr.source.lines import Text
+from optimizr.source.lines import Text, count_lines
 from optimizr.source.list_root import ListRoot
 from optimizr.source.names import is_picture
 from optimizr.source.shard import WHOLE, Shard
@@ -35,12 +35,20 @@ class Entries:
     """What the lines of one list name, or of several that are read one after the other."""
 
     def __init__(
-        self, texts: Callable[[], Iterable[Text]], parse: Parse, base: str | None = None
+        self,
+        texts: Callable[[], Iterable[Text]],
+        parse: Parse,
+        base: str | None = None,
+        most: int | None = None,
     ) -> None:
-        """With `base`, that is what all lines are known to be of."""
+        """With `base`, that is what all lines are known to be of.
+
+        With `most`, lines are not counted if there are more than so many bytes.
+        """
         self._texts = texts
         self._parse = parse
         self.base = base
+        self._most = most
 
     def __iter__(self) -> Iterator[Told]:
         """Read from the beginning."""
@@ -56,14 +64,9 @@ class Entries:
                 if entry is not None:
                     yield Told(f"{text.name}:{line.number}", entry)
 
-    def count(self, most: int | None) -> int | None:
-        """Count the lines; None if there are more than so many bytes."""
-        counts = []
-        for text in self._texts():
-            if (count := text.count(most)) is None:
-                return None
-            counts.append(count)
-        return sum(counts)
+    def count(self) -> int | None:
+        """Count the lines; None if they are too many."""
+        return count_lines(self._texts(), self._most)
 
 
 class Giver(Protocol):
@@ -127,14 +130,11 @@ class Listed:
         among: Giver,
         endings: frozenset[bytes],
         shard: Shard = WHOLE,
-        most: int | None = None,
     ) -> None:
-        """Of a list of more than `most` bytes the lines are not counted."""
         self._entries = entries
         self._root = root
         self._among = among
         self._endings = endings
-        self._most = most
         self.shard = shard
         self.ignored = 0
         """Lines passed over so far: not pictures by name."""
@@ -169,7 +169,7 @@ class Listed:
 
     def count(self) -> int | None:
         """Count the lines, whatever they name; None if there are too many to read them twice."""
-        count = self._entries.count(self._most)
+        count = self._entries.count()
         return None if count is None else count // self.shard.count
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from optimizr.errors import ConfigError
 from optimizr.keys import from_text
 from optimizr.source import Item, Lookup
-from optimizr.source.lines import Text
+from optimizr.source.lines import Text, count_lines
 from optimizr.source.listed import unusable
 from optimizr.source.shard import WHOLE, Shard
 
@@ -30,9 +30,13 @@ class Failed(NamedTuple):
 class FailedList:
     """A failed.jsonl as it is when it is opened; what is appended later does not count."""
 
-    def __init__(self, text: Text, root: bytes | None = None) -> None:
-        """Look for the tree that it tells of, unless that is given. Raises ConfigError."""
+    def __init__(self, text: Text, root: bytes | None = None, most: int | None = None) -> None:
+        """Look for the tree that it tells of, unless that is given. Raises ConfigError.
+
+        With `most`, lines are not counted if there are more than so many bytes.
+        """
         self._text = text
+        self._most = most
         found = root or next((root for root, _ in map(_parse, self._lines()) if root), None)
         if found is None:
             raise ConfigError(
@@ -47,9 +51,9 @@ class FailedList:
             root, key = _parse(text)
             yield Failed(f"{self._text.name}:{number}", key if root == self.root else None)
 
-    def count(self, most: int | None) -> int | None:
-        """Count the lines; None if there are more than so many bytes."""
-        return self._text.count(most)
+    def count(self) -> int | None:
+        """Count the lines; None if they are too many."""
+        return count_lines([self._text], self._most)
 
     def _lines(self) -> Iterator[bytes]:
         return (text for _, text in self._text.lines())
@@ -66,13 +70,10 @@ class Retry:
         among: Lookup,
         is_folder: Callable[[bytes], bool],
         shard: Shard = WHOLE,
-        most: int | None = None,
     ) -> None:
-        """Of a list of more than `most` bytes the lines are not counted."""
         self._failed = failed
         self._among = among
         self._is_folder = is_folder
-        self._most = most
         self.shard = shard
         self._seen: set[bytes] = set()
         """Keys that have come by; as many as have failed."""
@@ -107,7 +108,7 @@ class Retry:
 
     def count(self) -> int | None:
         """Count the lines of the list; None if there are too many to read them twice."""
-        return self._failed.count(self._most)
+        return self._failed.count()
 
 
 def _parse(line: bytes) -> tuple[bytes | None, bytes]:
