@@ -5,27 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sys
-import tracemalloc
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from optimizr import endpoints
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, EnvironmentStop, Reason
 from optimizr.source import Item, Source
-from optimizr.source.formats import Columns, Entry, plain
-from optimizr.source.lines import Line, Text
-from optimizr.source.list_root import ListRoot
-from optimizr.source.listed import Entries, Listed, OfBucket
-from optimizr.source.names import extensions
+from optimizr.source.formats import Entry, plain
 from tests.buckets import Memory
 
 Put = Callable[[str, bytes], str]
@@ -357,76 +347,3 @@ def test_names_show_no_siblings_unless_the_tree_is_asked(put: Put, tree: Path) -
     for data in (b"a.jpg", b"s3://b/a.jpg"):
         with pytest.raises(ConfigError, match=r"^policy.if_larger: expected keep or skip"):
             opened(put("keys", data), **copies)
-
-
-def endless(lines: int) -> Iterator[bytes]:
-    for start in range(0, lines, 1_000):
-        yield b"".join(b"s3://b/%08d/a picture.jpg\n" % n for n in range(start, start + 1_000))
-
-
-def made_up(lines: int) -> Listed:
-    entries = Entries(lambda: [Text("made up", lambda: endless(lines))], plain)
-    root = ListRoot("s3://b", b"", None)
-    return Listed(entries, root, OfBucket(root, bool), extensions(("jpeg",)))
-
-
-def peak_of(lines: int) -> int:
-    tracemalloc.start()
-    assert sum(1 for _ in made_up(lines)) == lines
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return peak
-
-
-def test_ten_times_as_many_lines_take_no_more_memory() -> None:
-    peak_of(10_000)
-    assert peak_of(100_000) < 1.2 * peak_of(10_000)
-
-
-def test_of_a_million_lines_nothing_is_kept() -> None:
-    items = iter(made_up(1_000_000))
-    next(items)
-    before = sys.getallocatedblocks()
-    assert sum(1 for _ in islice(items, 995_000)) == 995_000
-    assert sys.getallocatedblocks() - before < 50_000
-
-
-def test_a_gzip_that_grows_without_end_takes_no_more_memory() -> None:
-    bomb = gzip.compress(bytes(64 << 20))
-    tracemalloc.start()
-    assert [line.is_too_long for line in Text("bomb", lambda: iter([bomb])).lines()] == [True]
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 8 << 20
-
-
-@given(st.lists(st.binary(max_size=9), max_size=9), st.integers(1, 7), st.booleans())
-def test_lines_are_the_same_however_they_are_cut(
-    texts: list[bytes], size: int, zipped: bool
-) -> None:
-    data = b"x\n" + b"\n".join(texts)
-    expected = [
-        Line(number, text.removesuffix(b"\r"))
-        for number, text in enumerate(data.split(b"\n"), 1)
-        if text.strip()
-    ]
-    raw = gzip.compress(data) if zipped else data
-    first = max(size, 2)  # by which a gzip is recognised
-    cut = [raw[:first], *(raw[at : at + size] for at in range(first, len(raw), size))]
-    text = Text("made up", lambda: iter(cut))
-    assert list(text.lines()) == expected
-    assert text.whole(len(data)) == data
-    assert text.whole(len(data) - 1) is None
-
-
-@given(st.binary(max_size=30), st.booleans())
-def test_what_an_inventory_says_of_a_key_reads_back_as_it(key: bytes, with_plus: bool) -> None:
-    encoded = (quote_plus if with_plus else quote)(key, safe="/")
-    assert Columns().entry(f'"bucket","{encoded}"'.encode()) == Entry("s3://bucket", key)
-
-
-@given(st.binary(min_size=1, max_size=30))
-def test_a_line_names_the_bytes_that_it_has(key: bytes) -> None:
-    key = key.translate(None, b"\n\r\0").replace(b"..", b"") or b"x"
-    assert plain(b"s3://b/" + key) == Entry("s3://b", key)
-    assert plain(b"/" + key) == Entry("/", key)
