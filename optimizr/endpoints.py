@@ -16,11 +16,11 @@ from optimizr.queue.address import is_queue
 from optimizr.seals import Seals
 from optimizr.source import Source
 from optimizr.source.bucket import Bucket
-from optimizr.source.list_root import ListRoot
 from optimizr.source.listed import Listed, OfBucket, OfFolder
 from optimizr.source.names import extensions, is_picture
 from optimizr.source.queue import Queued
 from optimizr.source.retry import FailedList, Retry
+from optimizr.source.root import Root
 from optimizr.source.shard import Shard
 from optimizr.source.tree import Tree
 from optimizr.store import OWN_FOLDER, UNSURE, Standing
@@ -78,7 +78,7 @@ def _open_list(settings: Settings, name: str) -> tuple[LocalStore | Remote, Sour
         place = parse("input", folder)
         if place is not None:
             bucket = open_remote(settings, place)
-            among = OfBucket(ListRoot.given(folder), bucket.contains)
+            among = OfBucket(Root.given(folder), bucket.contains)
             return bucket, Retry(listed, among, lambda _key: False, shard)
         _check_readable(folder)
         store = open_folder(settings, folder)

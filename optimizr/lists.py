@@ -11,11 +11,11 @@ from optimizr.config import Settings
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError
 from optimizr.source.formats import BadLine, Columns, Entry, plain, recognise
 from optimizr.source.lines import Text
-from optimizr.source.list_root import ListRoot
 from optimizr.source.listed import Entries
 from optimizr.source.manifest import Manifest, read_manifest
 from optimizr.source.names import extensions, is_picture
 from optimizr.source.retry import FailedList
+from optimizr.source.root import Root
 from optimizr.store.local import LocalStore
 from optimizr.store.open import open_place
 from optimizr.store.place import Place, parse
@@ -56,7 +56,7 @@ def open_list(settings: Settings, name: str) -> FailedList | Entries:
             "Inventory is read if its output format is CSV"
         ) from None
     if form == "failures":
-        root = None if settings.root is None else os.fsencode(ListRoot.given(settings.root).address)
+        root = None if settings.root is None else os.fsencode(Root.given(settings.root).address)
         return FailedList(text, root, most)
     if form == "manifest":
         manifest = read_manifest(text)
@@ -67,15 +67,15 @@ def open_list(settings: Settings, name: str) -> FailedList | Entries:
     return Entries(lambda: [text], entry, most=most)
 
 
-def root_of(settings: Settings, entries: Entries) -> ListRoot:
+def root_of(settings: Settings, entries: Entries) -> Root:
     """Give what the list's keys are below: the setting, or what its first picture tells.
 
     Raises ConfigError if no line can be used. Of an empty list it is the current directory.
     """
     if settings.root is not None:
-        return ListRoot.given(settings.root)
+        return Root.given(settings.root)
     if entries.base is not None:
-        return ListRoot.of(Entry(entries.base, b""))
+        return Root.of(Entry(entries.base, b""))
     endings = extensions(settings.picture.formats)
     first: Entry | None = None
     is_empty = True
@@ -83,13 +83,13 @@ def root_of(settings: Settings, entries: Entries) -> ListRoot:
         is_empty = False
         first = first or entry
         if entry is not None and is_picture(entry.key.rpartition(b"/")[2], endings):
-            return ListRoot.of(entry)
+            return Root.of(entry)
     if first is None and not is_empty:
         raise ConfigError(
             f"input: expected a list with {_FORMS} in {settings.input[1:]!r}, got no line that is "
             "any of these; docs/storage.md tells how they look"
         )
-    return ListRoot.of(first or Entry("", b""))
+    return Root.of(first or Entry("", b""))
 
 
 def _on_disk(name: str) -> _Spot:

@@ -11,7 +11,7 @@ from optimizr.queue.address import is_queue
 from optimizr.queue.open import open_queue
 from optimizr.queue.patient import PatientQueue
 from optimizr.source.queue import Queued
-from optimizr.source.roots import root_of
+from optimizr.source.root import Root
 from optimizr.store.local import LocalStore
 from optimizr.store.place import parse
 
@@ -38,7 +38,7 @@ def open_queued(settings: Settings) -> tuple[LocalStore | Remote, Queued]:
     dead_letter, dead_letters = settings.queue.dead_letter, None
     if dead_letter is not None:
         dead_letters = open_patient("queue.dead_letter", dead_letter, settings)
-    root = root_of(parse("root", settings.root), settings.root)
+    root = Root.given(settings.root)
     source = Queued(*(queue, dead_letters, root, store, settings.picture.formats, settings.queue))
     return store, source
 

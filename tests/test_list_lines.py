@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from optimizr.source.formats import Columns, Entry, plain
 from optimizr.source.lines import Line, Text
-from optimizr.source.list_root import ListRoot
 from optimizr.source.listed import Entries, Listed, OfBucket
 from optimizr.source.names import extensions
+from optimizr.source.root import Root
 
 
 def endless(lines: int) -> Iterator[bytes]:
@@ -26,7 +26,7 @@ def endless(lines: int) -> Iterator[bytes]:
 
 def made_up(lines: int) -> Listed:
     entries = Entries(lambda: [Text("made up", lambda: endless(lines))], plain)
-    root = ListRoot("s3://b", b"", None)
+    root = Root("s3://b", b"", None)
     return Listed(entries, root, OfBucket(root, bool), extensions(("jpeg",)))
 
 

@@ -128,7 +128,7 @@ def test_a_message_with_several_records_is_acknowledged_once_all_are_done(
     ]
     body = json.dumps({"Records": records}).replace('"s3://', '"memory://')
     line.queue.send([body.encode()])
-    opened._root = opened._root._replace(bucket=f"s3://{bucket}")
+    opened._root = opened._root._replace(base=f"s3://{bucket}")
     items = iter(opened)
     one, other = next(items), next(items)
     assert {one.key, other.key} == {b"a.jpg", b"a.png"}
@@ -150,7 +150,7 @@ def test_a_message_of_which_one_picture_is_to_come_again_is_given_back_whole(
         for key in ("a.jpg", "a.png")
     ]
     line.queue.send([json.dumps(events).encode()])
-    opened._root = opened._root._replace(bucket="az://c")
+    opened._root = opened._root._replace(base="az://c")
     items = iter(opened)
     one, other = next(items), next(items)
     opened.done(one, Fate.RETURNED)

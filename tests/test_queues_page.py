@@ -15,8 +15,7 @@ from optimizr.errors import PASSING
 from optimizr.queue.address import FORMS, parse
 from optimizr.sections import QueueSettings
 from optimizr.source.messages import read
-from optimizr.source.roots import root_of
-from optimizr.store.place import parse as parse_place
+from optimizr.source.root import Root
 from optimizr.units import format_seconds
 from tests.conftest import Program, converted
 from tests.make_pictures import photo
@@ -43,9 +42,7 @@ def test_every_form_of_url_is_in_the_table_and_can_be_read() -> None:
 @pytest.mark.parametrize("example", [example for _, example in rows("Messages")])
 def test_every_example_of_a_message_is_about_a_picture_below_the_root(example: str) -> None:
     (told,) = read(example.strip("`").encode(), {})
-    scheme = "s3" if told.bucket is None else told.bucket.partition("://")[0]
-    url = f"{scheme}://photos"
-    key = root_of(parse_place("root", url), url).key_of(told)
+    key = Root.given(f"{told.base.partition('://')[0] or 's3'}://photos").key_of(told)
     assert key is not None
     assert key.startswith(b"2024/a")
 

@@ -25,7 +25,7 @@ _MANIFEST = re.compile(rb'"sourceBucket"\s*:')
 
 
 class BadLine(ValueError):  # noqa: N818 - it is the line that is wrong
-    """A line that names nothing."""
+    """A line, or a message, that names nothing; its text is for messages."""
 
 
 class Entry(NamedTuple):
@@ -69,7 +69,7 @@ def _is_row(line: bytes) -> bool:
 def plain(line: bytes) -> Entry:
     """Read a URL or a path. Raises BadLine."""
     if b"\0" in line or (b".." in line and b".." in line.split(b"/")):
-        raise BadLine
+        raise BadLine("a path that leads elsewhere")
     if line.startswith(b"/"):
         return Entry("/", line[1:])
     match = _URL.match(line)

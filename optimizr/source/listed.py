@@ -14,8 +14,8 @@ from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.source.formats import BadLine, Entry, Parse
 from optimizr.source.lines import Text, count_lines
-from optimizr.source.list_root import ListRoot
 from optimizr.source.names import is_picture
+from optimizr.source.root import Root
 from optimizr.source.shard import WHOLE, Shard
 from optimizr.source.tree import not_in_the_tree
 from optimizr.store import Folders
@@ -98,7 +98,7 @@ class OfBucket:
 
     ignored = 0
 
-    def __init__(self, root: ListRoot, contains: Callable[[bytes], bool]) -> None:
+    def __init__(self, root: Root, contains: Callable[[bytes], bool]) -> None:
         """`contains` tells which keys may be sources: outputs may not."""
         self._beginning = root.beginning
         self._contains = contains
@@ -126,7 +126,7 @@ class Listed:
     def __init__(
         self,
         entries: Entries,
-        root: ListRoot,
+        root: Root,
         among: Giver,
         endings: frozenset[bytes],
         shard: Shard = WHOLE,
@@ -150,6 +150,8 @@ class Listed:
                 if entry is None:
                     raise BadLine
                 key = self._root.key_of(entry)
+                if key is None:
+                    raise BadLine
             except BadLine:
                 if self.shard.has(os.fsencode(line)):
                     yield unusable(line, self._root.address)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from optimizr.keys import from_text
+from optimizr.source.formats import Entry, plain
 
 _COME_S3 = ("ObjectCreated:", "ObjectRestore:Completed")
 _COME_EVENTBRIDGE = ("Object Created", "Object Restore Completed")
@@ -21,15 +22,7 @@ _DEEPEST = 3
 """Envelopes within one another: EventBridge by way of SNS is two."""
 
 
-class Told(NamedTuple):
-    """An object that has come."""
-
-    key: bytes
-    bucket: str | None = None
-    """The URL of the bucket that it is in; None if it is below the root."""
-
-
-def read(body: bytes, attributes: Mapping[str, str]) -> list[Told]:
+def read(body: bytes, attributes: Mapping[str, str]) -> list[Entry]:
     """Tell which objects have come; none if the message is about something else.
 
     Raises ValueError if it is of no form that is known.
@@ -42,7 +35,7 @@ def read(body: bytes, attributes: Mapping[str, str]) -> list[Told]:
         raise ValueError(str(error)) from None
 
 
-def _read(message: Any, depth: int = _DEEPEST) -> Iterator[Told]:
+def _read(message: Any, depth: int = _DEEPEST) -> Iterator[Entry]:
     if depth == 0:
         raise ValueError("envelopes within envelopes")
     if isinstance(message, list):  # as Azure's Event Grid delivers them
@@ -57,47 +50,47 @@ def _read(message: Any, depth: int = _DEEPEST) -> Iterator[Told]:
         yield from reader(message)
 
 
-def _s3_records(message: Any) -> Iterator[Told]:
+def _s3_records(message: Any) -> Iterator[Entry]:
     for record in message["Records"]:
         yield from _s3(record)
 
 
-def _s3(record: Any) -> Iterator[Told]:
+def _s3(record: Any) -> Iterator[Entry]:
     """Read a record of S3's own form; its keys are quoted as those of HTML forms are."""
     s3 = record["s3"]
     if record["eventName"].removeprefix("s3:").startswith(_COME_S3):
         key = unquote_to_bytes(s3["object"]["key"].replace("+", " "))
-        yield Told(key, f"s3://{s3['bucket']['name']}")
+        yield Entry(f"s3://{s3['bucket']['name']}", key)
 
 
-def _eventbridge(event: Any) -> Iterator[Told]:
+def _eventbridge(event: Any) -> Iterator[Entry]:
     """Read an event of S3 by way of EventBridge; its keys are as they are."""
     if event["source"] != "aws.s3":
         raise ValueError("an event of another service")
     if event["detail-type"] in _COME_EVENTBRIDGE:
         detail = event["detail"]
-        yield Told(detail["object"]["key"].encode(), f"s3://{detail['bucket']['name']}")
+        yield Entry(f"s3://{detail['bucket']['name']}", detail["object"]["key"].encode())
 
 
-def _google_object(message: Any) -> Iterator[Told]:
+def _google_object(message: Any) -> Iterator[Entry]:
     """Read what Google Cloud Storage tells of an object, without the message's attributes."""
     if message["kind"] != "storage#object":
         raise ValueError("something else than an object")
     yield from _google(_COME_GOOGLE, message["bucket"], message["name"])
 
 
-def _google(event: str, bucket: str, name: str) -> list[Told]:
-    return [Told(name.encode(), f"gs://{bucket}")] if event == _COME_GOOGLE else []
+def _google(event: str, bucket: str, name: str) -> list[Entry]:
+    return [Entry(f"gs://{bucket}", name.encode())] if event == _COME_GOOGLE else []
 
 
-def _azure(event: Any) -> Iterator[Told]:
+def _azure(event: Any) -> Iterator[Entry]:
     """Read an event of Event Grid, in its own form or as a CloudEvent."""
     kind = event.get("eventType") or event["type"]
     if not kind.startswith("Microsoft.Storage."):
         raise ValueError("an event of another service")
     if kind == _COME_AZURE:
         container, key = _container(event["subject"])
-        yield Told(key.encode(), f"az://{container}")
+        yield Entry(f"az://{container}", key.encode())
 
 
 def _container(subject: str) -> tuple[str, str]:
@@ -108,7 +101,7 @@ def _container(subject: str) -> tuple[str, str]:
     return container, key
 
 
-def _plain(message: Any) -> Iterator[Told]:
+def _plain(message: Any) -> Iterator[Entry]:
     """Read `{"key": ...}`; with `source`, as in failed.jsonl, that is the whole path or URL of it.
 
     Text is as in events: a per cent sign is `%25`.
@@ -116,16 +109,14 @@ def _plain(message: Any) -> Iterator[Told]:
     whole = from_text(message.get("source", message["key"]))
     if not whole:
         raise ValueError("a key that is empty")
-    scheme, found, rest = whole.partition(b"://")
-    bucket, _, key = rest.partition(b"/")
-    yield Told(key, f"{scheme.decode()}://{bucket.decode()}") if found else Told(whole)
+    yield plain(whole)
 
 
-def _nothing(_: Any) -> Iterator[Told]:
+def _nothing(_: Any) -> Iterator[Entry]:
     return iter(())
 
 
-_FORMS: dict[str, Callable[[Any], Iterator[Told]]] = {
+_FORMS: dict[str, Callable[[Any], Iterator[Entry]]] = {
     "Records": _s3_records,
     "detail-type": _eventbridge,
     "kind": _google_object,

@@ -21,7 +21,7 @@ from optimizr.source import Fate, Item
 from optimizr.source.leases import Leases
 from optimizr.source.messages import read
 from optimizr.source.names import extensions, is_picture
-from optimizr.source.roots import Root
+from optimizr.source.root import Root
 from optimizr.source.shard import WHOLE
 from optimizr.store import Store
 
@@ -199,8 +199,8 @@ class Queued:
         problem = PictureError(
             Stage.LIST,
             Reason.BAD_MESSAGE,
-            f"expected a message about an object that has come below {self._root.name}, in a form "
-            f"that docs/queues.md tells of, got {shown!r} ({error}); mend whoever sends it",
+            f"expected a message about an object that has come below {self._root.address}, in a "
+            f"form that docs/queues.md tells of, got {shown!r} ({error}); mend whoever sends it",
         )
         name = f"{self._queue.name}:{message.name}".encode()
         return Item(name, b"", problem=problem, delivery=number)

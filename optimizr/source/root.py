@@ -1,4 +1,4 @@
-"""What all keys of a list are below: a directory or a place in a bucket, one for each."""
+"""What the keys of a list or of messages are below: a directory, or a place in a bucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from optimizr.source.formats import BadLine, Entry
 from optimizr.store.place import parse
 
 
-class ListRoot(NamedTuple):
+class Root(NamedTuple):
     """Where keys begin."""
 
     base: str
@@ -20,7 +20,7 @@ class ListRoot(NamedTuple):
     """What follows it, down to where relative lines are; None if there can be none."""
 
     @classmethod
-    def given(cls, root: str) -> ListRoot:
+    def given(cls, root: str) -> Root:
         """Take the setting `root`. Raises ConfigError."""
         place = parse("root", root)
         if place is None:
@@ -30,7 +30,7 @@ class ListRoot(NamedTuple):
         return cls(place._replace(prefix="").url, beginning, beginning)
 
     @classmethod
-    def of(cls, entry: Entry) -> ListRoot:
+    def of(cls, entry: Entry) -> Root:
         """Take what a list's own line tells."""
         here = _beginning(os.getcwdb())
         if entry.base == "":
@@ -49,25 +49,32 @@ class ListRoot(NamedTuple):
             return "/" + os.fsdecode(self.beginning.removesuffix(b"/"))
         return f"{self.base}/{os.fsdecode(self.beginning)}".removesuffix("/")
 
-    def key_of(self, entry: Entry) -> bytes:
-        """Give the key below the root. Raises BadLine if it is not below it."""
+    def key_of(self, entry: Entry) -> bytes | None:
+        """Give the key below the root; None for what is in the same bucket, but not below it.
+
+        Raises BadLine for what is elsewhere, or leads there.
+        """
         key = entry.key
         if entry.base == "":
             if self.relative is None:
-                raise BadLine
+                raise BadLine("no root for relative paths")
             key = self.relative + key
         elif entry.base != self.base:
-            raise BadLine
+            raise BadLine(f"a picture of {entry.base}")
         if self.is_folder:
             key = _normal(key)
-        if not key.startswith(self.beginning):
-            raise BadLine
-        return key[len(self.beginning) :]
+        if key.startswith(self.beginning):
+            return key[len(self.beginning) :]
+        if self.is_folder:
+            raise BadLine("a picture of another directory")
+        return None
 
 
 def _normal(path: bytes) -> bytes:
-    """Write a path as a walk would; a bucket's keys are what they are."""
+    """Write a path as a walk would; a bucket's keys are what they are. Raises BadLine."""
     parts = path.split(b"/")
+    if b".." in parts or b"\0" in path:
+        raise BadLine("a path that leads elsewhere")
     if b"" not in parts and b"." not in parts:
         return path
     return b"/".join(part for part in parts if part not in (b"", b"."))
