@@ -52,6 +52,16 @@ def test_a_list_of_paths_is_converted_once_and_bad_lines_fail(
     assert optimizr(*run).returncode == 0
 
 
+def test_a_picture_that_is_on_several_lines_is_never_taken_for_the_output_of_others(
+    optimizr: Program, tree: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / "keys.txt"
+    listed.write_text("".join(f"{tree}/{name}\n" for name in NAMES) * 10)
+    done = optimizr("run", "--input", f"@{listed}", "--output", tmp_path / "out", "--workers", 8)
+    assert failed(done) == {}
+    assert done.returncode == 0
+
+
 def test_paths_are_below_the_current_directory_whatever_their_bytes(
     optimizr: Program, tmp_path: Path
 ) -> None:

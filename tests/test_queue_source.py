@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,15 @@ def test_a_picture_that_was_written_anew_is_converted_anew(line: Line) -> None:
     line.library.draw("a.jpg", 77)
     line.send("a.jpg")
     assert set(line.run().converted) == {"a.jpg"}
+
+
+def test_into_a_folder_messages_about_one_picture_at_the_same_time_do_no_harm(
+    line: Line, tmp_path: Path
+) -> None:
+    line.send(*["a.jpg", "a.png"] * 15)
+    done = line.run(output=str(tmp_path / "out"), pool={"workers": 8})
+    assert done.failed == {}
+    assert line.left == []
 
 
 def test_a_message_with_several_records_is_acknowledged_once_all_are_done(

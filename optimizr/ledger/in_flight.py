@@ -74,6 +74,11 @@ class InFlight:
         with self._lock:
             return [Note(key, output) for key, (_, output) in self._slots.items()]
 
+    def is_making(self, output: bytes) -> bool:
+        """Tell whether an output is that of a picture that has begun and not ended."""
+        with self._lock:
+            return any(output == noted for _, noted in self._slots.values())
+
     def clear(self) -> None:
         """Forget all. Raises EnvironmentStop."""
         try:

@@ -101,7 +101,12 @@ class Ledger:
         return went_well and known.version == version and self._makings.are_same(known.making)
 
     def made(self, output: bytes, size: int, mtime_ns: int) -> bool:
-        """Tell whether the file that stands at an output's name is one that optimizr made."""
+        """Tell whether the file that stands at an output's name is one that optimizr made.
+
+        Also this run, a moment ago: a picture may come twice, and notes go after commits.
+        """
+        if self.in_flight.is_making(output):
+            return True
         row = self._one("select size from outputs where output = ?", output)
         if row is not None and row[0] == size:
             return True
