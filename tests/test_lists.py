@@ -15,7 +15,7 @@ from optimizr import endpoints
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, EnvironmentStop, Reason
 from optimizr.source import Item, Source
-from optimizr.source.formats import Entry, plain
+from optimizr.source.formats import BadLine, Columns, Entry, plain
 from tests.buckets import Memory
 
 Put = Callable[[str, bytes], str]
@@ -173,6 +173,13 @@ def test_an_inventory_without_a_schema_has_encoded_keys(put: Put, zipped: bool) 
     assert second.key == b"d/e.jpg"
     assert [item.key for item in bad] == [f"{address}:{line}".encode() for line in (3, 4, 5)]
     assert {item.problem and item.problem.reason for item in bad} == {Reason.BAD_LINE}
+
+
+def test_a_row_with_a_size_that_no_number_can_hold_is_a_bad_line() -> None:
+    rows = [b'"b","a.jpg","%s","e"' % (b"9" * 5000), b'"b","b.jpg","7","e"']
+    with pytest.raises(BadLine):
+        Columns(size=2, etag=3).entry(rows[0])
+    assert Columns(size=2, etag=3).entry(rows[1]) == Entry("s3://b", b"b.jpg", 7, '"e"')
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -124,7 +124,7 @@ class Columns(NamedTuple):
             if self._has(row, "false", self.is_latest):
                 return None
             size, version = self._head(row)
-        except (csv.Error, StopIteration, IndexError):
+        except (csv.Error, StopIteration, IndexError, ValueError):  # a number without an end
             raise BadLine from None
         whole = unquote_to_bytes(key.encode("latin-1").replace(b"+", b" "))
         return Entry(_base(b"s3://" + bucket.encode("latin-1")), whole, size, version)
