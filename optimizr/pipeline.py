@@ -158,7 +158,7 @@ def _convert(work: _Work) -> int:
     """Send what is to be done through the pool; give how many pictures were left undone."""
     settings, job, limits, stop = work.settings, work.job, work.limits, work.stop
     record, live = work.record, work.live
-    pool = Pool(_passing_skips(job), limits.workers)
+    pool = Pool(_passing_skips(job, work.resume), limits.workers)
     interval = settings.monitor.interval.total_seconds()
     crew = Crew(pool, limits, adapts=settings.pool.workers == "auto")
     with Monitor(interval, lambda: _waits(pool, crew, limits, work.source)) as monitor:
@@ -231,11 +231,14 @@ def _is_replaced(stop: Stop) -> bool:
     return isinstance(stop.error, EnvironmentStop) and stop.error.cause == "lock_lost"
 
 
-def _passing_skips(job: Job) -> Callable[[Item | Skips], Result]:
+def _passing_skips(job: Job, resume: Resume) -> Callable[[Item | Skips], Result]:
     """Let a worker do an item, and pass on word of those that need none."""
 
     def work(item: Item | Skips) -> Result:
-        return job(item) if isinstance(item, Item) else item
+        if not isinstance(item, Item):
+            return item
+        item, outcome = job(item)
+        return resume.again(item, outcome), outcome
 
     return work
 

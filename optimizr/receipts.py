@@ -53,7 +53,7 @@ class Receipts:
             if isinstance(event, ImageFailed) and not self._books.are_failures_told:
                 self._untold.append(item)
             else:
-                self._queued.done(item, _fate(event))
+                self._queued.done(item, _fate(item, event))
 
     def look(self, is_idle: bool) -> None:
         """Have failures written if it is time, or nothing else to do.
@@ -79,8 +79,8 @@ class Receipts:
         self._told = time.monotonic()
 
 
-def _fate(event: Event) -> Fate:
+def _fate(item: Item, event: Event) -> Fate:
     if isinstance(event, ImageFailed):
         return Fate.FAILED
     is_returned = isinstance(event, ImageSkipped) and event.reason == RETURNED
-    return Fate.RETURNED if is_returned else Fate.DONE
+    return Fate.RETURNED if is_returned or item.is_outdated else Fate.DONE

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from optimizr.config import Settings
 from optimizr.errors import PictureError, Reason, Stage
-from optimizr.events import ImageSkipped
+from optimizr.events import Event, ImageConverted, ImageSkipped
 from optimizr.hooks import Checked
 from optimizr.keys import to_text
 from optimizr.ledger.ledger import Known, Ledger
@@ -25,6 +25,8 @@ from optimizr.store import Head, Label, Standing, Writer
 Skips = list[ImageSkipped]
 """Word of items that need no worker."""
 
+_MADE = ("larger_skipped", "larger_copied", "webp_copied")
+"""Reasons of skips that have changed the output."""
 _BATCH = 500
 _BATCH_SECONDS = 0.1
 
@@ -124,6 +126,22 @@ class Resume:
                 return item, found
             item = found
         return self._checked(item) if item.is_doubtful else (item, None)
+
+    def again(self, item: Item, outcome: Event) -> Item:
+        """See whether a message's picture is still what the output was made from.
+
+        If it is not, what is newer may have come there first, by another message, and have been
+        replaced. Called by workers.
+        """
+        is_made = isinstance(outcome, ImageConverted)
+        is_made = is_made or (isinstance(outcome, ImageSkipped) and outcome.reason in _MADE)
+        if not item.delivery or not is_made:
+            return item
+        try:
+            is_outdated = self._seen(item).version != item.version
+        except PictureError as error:
+            is_outdated = error.reason is not Reason.NOT_FOUND  # what is gone changes no more
+        return item._replace(is_outdated=is_outdated)
 
     def _seen(self, item: Item) -> Item:
         assert self._head is not None

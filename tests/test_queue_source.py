@@ -119,6 +119,35 @@ def test_a_picture_that_was_written_anew_is_converted_anew(line: Line) -> None:
     assert set(line.run().converted) == {"a.jpg"}
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_worker_that_is_late_does_not_leave_an_older_picture(
+    line: Line, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    real = MemoryStore.get
+    others: list[Any] = []
+
+    def get(self: MemoryStore, key: bytes, version: str = "") -> Any:
+        got = real(self, key, version)
+        if key == b"a.jpg" and not others:
+            line.library.draw("a.jpg", 77)
+            line.send("a.jpg")
+            others.append(None)
+            others.append(line.run())  # another one is quicker
+            if is_gone:
+                line.library.remove("a.jpg")
+        return got
+
+    line.send("a.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryStore, "get", get)
+        line.run(pool={"workers": 1})
+    assert set(others[1].converted) == {"a.jpg"}
+    assert line.left == []
+    if not is_gone:
+        line.send("a.jpg")
+        assert line.run().skipped == {"a.jpg": "up_to_date"}
+
+
 def test_into_a_folder_messages_about_one_picture_at_the_same_time_do_no_harm(
     line: Line, tmp_path: Path
 ) -> None:

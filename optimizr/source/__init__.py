@@ -35,6 +35,9 @@ class Item(NamedTuple):
     """Whether its size and version are yet to be asked for."""
     delivery: int = 0
     """Which message it came by, of a queue's source; 0 of others."""
+    is_outdated: bool = False
+    """Whether its picture was written to before what came of it was in the output: another worker
+    may have put there what is newer, so its message is to come again."""
     stretch: int = 0
     """Which stretch of the listing it is in, from 1; 0 without. See `optimizr.seals`."""
     alone: bool = False
