@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from optimizr.keys import to_text
 from optimizr.source.formats import Entry
-from optimizr.source.messages import read
+from optimizr.source.messages import read, whole
 from optimizr.source.root import Root
 
 
@@ -88,6 +88,13 @@ def test_notifications_of_google_are_read_from_attributes_or_else_from_the_body(
     assert read(body(GOOGLE), attributes) == told
     assert read(body(GOOGLE), {}) == told
     assert read(body(GOOGLE), {**attributes, "eventType": "OBJECT_DELETE"}) == []
+
+
+def test_a_dead_letter_tells_what_stood_beside_an_empty_body() -> None:
+    attributes = {"eventType": "OBJECT_FINALIZE", "bucketId": "b", "objectId": "ä b.jpg"}
+    assert read(whole(b"", attributes), {}) == read(b"", attributes)
+    assert whole(b"x", attributes) == b"x"
+    assert whole(b"", {}) != b""
 
 
 def test_events_of_azures_event_grid_are_read_one_or_several_also_as_cloud_events() -> None:

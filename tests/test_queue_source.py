@@ -394,6 +394,32 @@ def test_leases_are_extended_for_as_long_as_a_picture_takes(line: Line) -> None:
     assert line.left == []
 
 
+def test_leases_are_extended_while_the_dead_letters_cannot_be_put(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = MemoryQueue(f"{line.name}-dead", 60)
+    source = line.open(lease=2, dead_letter=aside.name)
+    line.send("bad.jpg", "a.jpg")
+    items = iter(source)
+    source.done(next(items), Fate.DONE)
+    bad = next(items)
+    line.send("a.png")
+    next(items)
+
+    def refuses(*_: Any) -> None:
+        raise QueueRefused("no answer", is_passing=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryQueue, "send", refuses)
+        source.done(bad, Fate.FAILED)
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            assert line.queue.receive(10, 0.3) == []
+    wait_until(lambda: len(line.left) == 1)  # and once they can, the message is gone
+    assert len(aside.receive(10, 0)) == 1
+    source.close()
+
+
 def test_a_run_ends_once_the_queue_was_empty_for_so_long_and_not_before(line: Line) -> None:
     began = time.monotonic()
     later = threading.Timer(0.7, line.send, ["a.jpg"])

@@ -13,6 +13,7 @@ import pytest
 
 from optimizr.queue import Message, Queue, QueueRefused
 from tests.queues import KINDS, LEASE_SECONDS, LONG, Made, new_queue, open_at
+from tests.servers.sqs import Sqs
 from tests.watching import wait_until
 
 
@@ -61,6 +62,18 @@ def test_what_is_sent_is_received_whole_and_nothing_else_comes(
     assert sorted(message.body for message in taken) == sorted([*bodies(25), *odd])
     assert len({message.name for message in taken}) == 27
     assert queue.receive(10, 0.1) == []
+
+
+def test_whatever_a_body_of_another_service_has_sqs_takes_it(
+    sqs: Sqs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in sqs.environment().items():
+        monkeypatch.setenv(name, value)
+    queue = open_at(f"sqs://{sqs.new_queue()}")
+    queue.send([b"a\x00\xff\tb", "ü😀".encode()])
+    got = {message.body for _ in range(2) for message in queue.receive(10, 1)}
+    assert got == {b"a\\x00\\xff\tb", "ü😀".encode()}
+    queue.close()
 
 
 def test_no_more_are_received_than_are_asked_for_and_others_have_the_rest(

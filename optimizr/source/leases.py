@@ -1,7 +1,8 @@
 """Messages that are being worked on: kept from other workers, then settled with their queue.
 
 One thread speaks with the service, so that neither workers nor the thread that runs wait for it,
-and leases are extended however long a picture takes.
+and leases are extended however long a picture takes. Another one puts dead letters: their queue may
+be of another service, and a message is held for as long as that does not answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from optimizr.queue import Message
 from optimizr.queue.patient import PatientQueue
+from optimizr.source.messages import whole
 
 _GATHER_SECONDS = 0.05
 """How long what is to be settled gathers: services take several messages in a request."""
@@ -23,8 +25,6 @@ class _Settled(NamedTuple):
     """What is to become of messages."""
 
     done: list[Message]
-    dead: list[Message]
-    """Done too, and to be put to the queue of dead letters before."""
     returned: list[tuple[Message, float]]
     """With the seconds until they may come again."""
 
@@ -41,14 +41,21 @@ class Leases:
         self._dead_letters = dead_letters
         self._every_seconds = lease_seconds / 3
         self._held: dict[int, Message] = {}
-        self._settled = _Settled([], [], [])
+        self._dead: list[int] = []
+        """Numbers of what is held until it is with the dead letters."""
+        self._settled = _Settled([], [])
         self._changed = threading.Condition()
+        self._are_dead_told = False
+        """Whether no more are to be put to the dead letters."""
         self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="leases", daemon=True)
+        self._burier = threading.Thread(target=self._bury, name="dead letters", daemon=True)
 
     def start(self) -> None:
         """Begin to extend leases, and to settle."""
         self._thread.start()
+        if self._dead_letters is not None:
+            self._burier.start()
 
     @property
     def count(self) -> int:
@@ -62,28 +69,35 @@ class Leases:
 
     def ack(self, number: int, is_dead: bool = False) -> None:
         """Have a message gone; one that `is_dead` goes to the dead letters, if there are any."""
-        to_dead = is_dead and self._dead_letters is not None
         with self._changed:
-            if (message := self._held.pop(number, None)) is not None:
-                (self._settled.dead if to_dead else self._settled.done).append(message)
-                self._changed.notify()
+            if is_dead and self._dead_letters is not None:
+                self._dead.append(number)
+            elif (message := self._held.pop(number, None)) is not None:
+                self._settled.done.append(message)
+            self._changed.notify_all()
 
     def give_back(self, number: int, delay_seconds: float = 0) -> None:
         """Have a message delivered again."""
         with self._changed:
             if (message := self._held.pop(number, None)) is not None:
                 self._settled.returned.append((message, delay_seconds))
-                self._changed.notify()
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Give back all that is held, and wait until all is settled, for some seconds at most."""
+        end = time.monotonic() + _CLOSE_SECONDS
+        with self._changed:
+            self._are_dead_told = True
+            self._changed.notify_all()
+        if self._burier.is_alive():
+            self._burier.join(_CLOSE_SECONDS / 2)
         with self._changed:
             self._is_closing = True
             self._settled.returned.extend((message, 0) for message in self._held.values())
             self._held.clear()
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join(_CLOSE_SECONDS)
+            self._thread.join(end - time.monotonic())
 
     def _serve(self) -> None:
         due = time.monotonic() + self._every_seconds
@@ -97,7 +111,7 @@ class Leases:
                     due = time.monotonic() + self._every_seconds
                     self._queue.extend(held)
         except Exception as error:  # noqa: BLE001 - raised by the source, in whose turn it can be
-            self.error = error
+            self.error = self.error or error
 
     def _turn(self, due: float) -> tuple[_Settled, list[Message], bool]:
         """Wait for something to do; give what is to be settled, what is held, and if it ends."""
@@ -106,14 +120,35 @@ class Leases:
                 self._changed.wait(max(0.0, due - time.monotonic()))
             if not self._is_closing and any(self._settled):
                 self._changed.wait_for(lambda: self._is_closing, _GATHER_SECONDS)
-            settled, self._settled = self._settled, _Settled([], [], [])
+            settled, self._settled = self._settled, _Settled([], [])
             return settled, list(self._held.values()), self._is_closing
 
     def _settle(self, settled: _Settled) -> None:
-        """Tell the queue. A dead letter is put before it is taken away: rather twice than never."""
-        if settled.dead and self._dead_letters is not None:
-            self._dead_letters.send([message.body for message in settled.dead])
-        if done := settled.done + settled.dead:
-            self._queue.ack(done)
+        """Tell the queue."""
+        if settled.done:
+            self._queue.ack(settled.done)
         for delay in sorted({delay for _, delay in settled.returned}):
             self._queue.nack([found for found, after in settled.returned if after == delay], delay)
+
+    def _bury(self) -> None:
+        """Put dead letters, and only then have their messages gone: rather twice than never."""
+        assert self._dead_letters is not None
+        try:
+            while (dead := self._next_dead()) is not None:
+                self._dead_letters.send(
+                    [whole(found.body, found.attributes) for found in dead.values()]
+                )
+                for number in dead:
+                    self.ack(number)
+        except Exception as error:  # noqa: BLE001 - raised by the source, in whose turn it can be
+            self.error = self.error or error
+
+    def _next_dead(self) -> dict[int, Message] | None:
+        """Wait for dead letters, by number; None once there are to be no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._dead or self._are_dead_told)
+            if not self._dead:
+                return None
+            self._changed.wait_for(lambda: self._are_dead_told, _GATHER_SECONDS)
+            numbers, self._dead = self._dead, []
+            return {number: self._held[number] for number in numbers if number in self._held}

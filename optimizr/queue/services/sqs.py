@@ -37,6 +37,7 @@ _ANSWER_SECONDS = 10
 """How long an answer may take that waits for nothing."""
 _REGION = re.compile(r"(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.")
 _ANY_REGION = "us-east-1"
+_NOT_TAKEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LATE = frozenset(
     {
         "ReceiptHandleIsInvalid",
@@ -105,7 +106,7 @@ class Sqs:
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Send, as many in a request as it takes."""
-        for batch in _by_size(bodies):
+        for batch in _by_size(map(_as_taken, bodies)):
             entries = [
                 {"Id": str(number), "MessageBody": body.decode()}
                 for number, body in enumerate(batch)
@@ -161,6 +162,15 @@ def _client(address: Address) -> Any:
         region = told[1] if told else region or _ANY_REGION
         endpoint = f"{address.scheme.removeprefix('sqs+')}://{address.host}"
     return session.client("sqs", region_name=region, endpoint_url=endpoint, config=config)
+
+
+def _as_taken(body: bytes) -> bytes:
+    """Escape what SQS takes in no body: control characters, and bytes that are no text.
+
+    A dead letter of another service may have anything in it.
+    """
+    text = body.decode(errors="backslashreplace")
+    return _NOT_TAKEN.sub(lambda found: f"\\x{ord(found[0]):02x}", text).encode()
 
 
 def _by_size(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
