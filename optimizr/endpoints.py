@@ -13,6 +13,7 @@ from optimizr.config import Settings
 from optimizr.errors import ConfigError, PictureError, Reason
 from optimizr.lists import open_list, root_of
 from optimizr.queue.address import is_queue
+from optimizr.redaction import mask
 from optimizr.seals import Seals
 from optimizr.source import Source
 from optimizr.source.bucket import Bucket
@@ -50,8 +51,8 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
         return _open_list(settings, settings.input[1:])
     if settings.root is not None:
         raise ConfigError(
-            f"root: expected none, since {settings.input!r} is neither a list nor a queue; it is "
-            "what the keys of these are below"
+            f"root: expected none, since {mask(settings.input)!r} is neither a list nor a queue; "
+            "it is what the keys of these are below"
         )
     place = parse("input", settings.input)
     if place is not None:
@@ -168,7 +169,7 @@ def _shard(settings: Settings) -> Shard:
 def _check_readable(path: str) -> None:
     if not os.path.exists(path):
         raise ConfigError(
-            f"input: expected a directory or a file, got {path!r}, which does not exist; "
+            f"input: expected a directory or a file, got {mask(path)!r}, which does not exist; "
             "check the spelling, or that the volume is mounted"
         )
     if not os.access(path, os.R_OK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 from optimizr import endpoints
@@ -21,6 +21,8 @@ _BATCH = 100
 """Messages that are handed over at once; the queue cuts them as its service wants."""
 _AT_ONCE = 8
 """Batches on their way at once."""
+_LOOK_SECONDS = 0.5
+"""How often it is looked if all is to end, while batches are on their way."""
 _UNKNOWN = (Reason.FOLDER_UNREADABLE, Reason.BAD_LINE)
 """Items that are no pictures, but places where some may be."""
 
@@ -43,10 +45,10 @@ def enqueue(
     """Send a message for each picture of the input; `tell` is told how many are sent so far.
 
     Ends early once `stop` is requested. Raises ConfigError if the input or the queue cannot be
-    used, EnvironmentStop if one of them is gone.
+    used, EnvironmentStop if one of them is gone, Cancelled if it ends before anything was sent.
     """
     store, source = endpoints.open_input(settings)
-    queue = open_patient("queue", url, settings)
+    queue = open_patient("queue", url, settings, stop)
     unreadable = 0
 
     def bodies() -> Iterator[bytes]:
@@ -62,7 +64,12 @@ def enqueue(
 
     sent = 0
     try:
-        for count in _sent(queue.send, bodies()):
+        for count, future in _sent(queue.send, bodies()):
+            while not (stop.requested or wait([future], _LOOK_SECONDS).done):
+                pass  # a signal is not noticed while a thread is waited for
+            if stop.requested:
+                queue.hurry()
+            future.result()
             sent += count
             tell(sent)
     finally:
@@ -76,22 +83,18 @@ def _body(item: Item, source: str | None) -> bytes:
     return json.dumps(told, ensure_ascii=False).encode()
 
 
-def _sent(send: Callable[[list[bytes]], None], bodies: Iterator[bytes]) -> Iterator[int]:
-    """Send some batches at once; yield how many messages each had, once it is sent."""
+def _sent(
+    send: Callable[[list[bytes]], None], bodies: Iterator[bytes]
+) -> Iterator[tuple[int, Future[None]]]:
+    """Send some batches at once; yield each, to be waited for, with how many messages it has."""
     on_their_way: deque[tuple[int, Future[None]]] = deque()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="send") as pool:
         for batch in _batches(bodies):
             on_their_way.append((len(batch), pool.submit(send, batch)))
             if len(on_their_way) == _AT_ONCE:
-                yield _result(on_their_way.popleft())
+                yield on_their_way.popleft()
         while on_their_way:
-            yield _result(on_their_way.popleft())
-
-
-def _result(sent: tuple[int, Future[None]]) -> int:
-    count, future = sent
-    future.result()
-    return count
+            yield on_their_way.popleft()
 
 
 def _batches(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:

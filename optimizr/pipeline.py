@@ -64,7 +64,7 @@ def run(
     done and the reports are written.
     """
     stop = stop or Stop()
-    store, source, output = _open(settings)
+    store, source, output = _open(settings, stop)
     live = Live(stop)
     reached = source if isinstance(source, Queued) else store
     with telemetry.watched(settings, live, reached, output) as traces:
@@ -106,11 +106,13 @@ def run(
     return live.summary
 
 
-def _open(settings: Settings) -> tuple[LocalStore | Remote, Source, LocalStore | Remote]:
+def _open(
+    settings: Settings, stop: Stop
+) -> tuple[LocalStore | Remote, Source, LocalStore | Remote]:
     """Give the input's store, its pictures, and the output, with all loaded that they will need."""
     convert.start(settings.picture.formats)
-    open_input = open_queued if is_queue(settings.input) else endpoints.open_input
-    store, source = open_input(settings)
+    is_queued = is_queue(settings.input)
+    store, source = open_queued(settings, stop) if is_queued else endpoints.open_input(settings)
     output = endpoints.open_output(settings)
     if settings.report.html:
         report.prepare_page()

@@ -7,6 +7,7 @@ import os
 from optimizr.config import Settings
 from optimizr.endpoints import Remote, check_names, open_folder, open_remote
 from optimizr.errors import ConfigError
+from optimizr.pool import Stop
 from optimizr.queue.address import is_queue
 from optimizr.queue.open import open_queue
 from optimizr.queue.patient import PatientQueue
@@ -16,11 +17,12 @@ from optimizr.store.local import LocalStore
 from optimizr.store.place import parse
 
 
-def open_queued(settings: Settings) -> tuple[LocalStore | Remote, Queued]:
+def open_queued(settings: Settings, stop: Stop) -> tuple[LocalStore | Remote, Queued]:
     """Give the store that messages are about, and the stream of pictures.
 
     Raises ConfigError if `input` is no queue that can be used, `root` nothing that can be read, or
-    other settings do not go with a queue; EnvironmentStop if a service does not answer.
+    other settings do not go with a queue; EnvironmentStop if a service does not answer, and
+    Cancelled if `stop` is requested while it is waited for.
     """
     if settings.root is None:
         raise ConfigError(
@@ -34,10 +36,10 @@ def open_queued(settings: Settings) -> tuple[LocalStore | Remote, Queued]:
         )
     check_names(settings)
     store = _open_root(settings, settings.root)
-    queue = open_patient("input", settings.input, settings)
+    queue = open_patient("input", settings.input, settings, stop)
     dead_letter, dead_letters = settings.queue.dead_letter, None
     if dead_letter is not None:
-        dead_letters = open_patient("queue.dead_letter", dead_letter, settings)
+        dead_letters = open_patient("queue.dead_letter", dead_letter, settings, stop)
     root = Root.given(settings.root)
     source = Queued(*(queue, dead_letters, root, store, settings.picture.formats, settings.queue))
     return store, source
@@ -54,11 +56,14 @@ def _open_root(settings: Settings, root: str) -> LocalStore | Remote:
     return store
 
 
-def open_patient(setting: str, url: str, settings: Settings) -> PatientQueue:
-    """Give a queue that is there. Raises ConfigError, EnvironmentStop if it does not answer."""
+def open_patient(setting: str, url: str, settings: Settings, stop: Stop) -> PatientQueue:
+    """Give a queue that is there. Raises ConfigError, EnvironmentStop if it does not answer.
+
+    Raises Cancelled if `stop` is requested meanwhile.
+    """
     if not is_queue(url):
         raise ConfigError(f"{setting}: expected the URL of a queue; see docs/queues.md")
     give_up = settings.queue.give_up_after.total_seconds()
     queue = PatientQueue(open_queue(setting, url, settings.queue), give_up)
-    queue.check(setting)
+    queue.check(setting, lambda: stop.requested)
     return queue

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optimizr.config import Settings
 from optimizr.keys import to_text
 from optimizr.source.formats import Entry
 from optimizr.source.messages import read, whole
 from optimizr.source.root import Root
+from optimizr.store.open import open_place
+from optimizr.store.place import parse
 
 
 def body(message: Any) -> bytes:
@@ -114,6 +117,16 @@ def test_a_plain_key_is_one_below_the_root_and_a_url_says_itself_where_it_is() -
     assert read(b'{"key": "s3://photos/a/b.jpg"}', {}) == [Entry("s3://photos", b"a/b.jpg")]
     line = {"key": "b.jpg", "source": "s3://photos/a/b.jpg", "reason": "truncated"}
     assert read(body(line), {}) == [Entry("s3://photos", b"a/b.jpg")]
+
+
+@pytest.mark.parametrize("key", ["50%41.jpg", "ä b.jpg", "a?b#c.jpg"])
+def test_what_is_enqueued_from_a_web_server_reads_back_as_it(key: str) -> None:
+    settings = Settings(input="https://host/p", output="/tmp")
+    place = parse("input", settings.input)
+    assert place is not None
+    store = open_place(place, settings.store, settings.publish)
+    line = {"key": key, "source": store.full_path(key.encode())}
+    assert read(body(line), {}) == [Entry("https://host", f"p/{key}".encode())]
 
 
 @pytest.mark.parametrize(

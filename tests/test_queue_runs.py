@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -449,6 +450,7 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_has_not_begun(
         ("redis://u:s3cret@127.0.0.1:1/0?stream=s&group=g", "to answer within"),
         ("redis://u:s3cret@127.0.0.1:1/0?stream=s", "expected redis://HOST:PORT/0?stream="),
         ("amqp://u:s3cret@127.0.0.1/", "expected amqp://HOST:PORT/QUEUE"),
+        ("reddis://u:s3cret@127.0.0.1/0?stream=s&group=g", "neither a list nor a queue"),
     ],
 )
 def test_a_queue_that_cannot_be_used_is_told_of_without_its_password(
@@ -461,6 +463,20 @@ def test_a_queue_that_cannot_be_used_is_told_of_without_its_password(
     assert done.returncode in (2, 3)
     assert said in done.stderr
     assert "s3cret" not in done.stderr + done.stdout
+
+
+def test_a_worker_that_waits_for_its_service_to_come_up_ends_when_it_is_told_to(
+    tree: Path, tmp_path: Path, workers: list[Worker]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}/0?stream=s&group=g"
+        args = ("--input", url, "--root", tree, "--output", tmp_path / "out")
+        workers.append(Worker(tmp_path / "worker", {}, *args))
+        server.accept()[0].close()
+    began = time.monotonic()
+    assert workers[0].end() == 143
+    assert time.monotonic() - began < 20
 
 
 def test_a_password_in_the_url_is_in_no_event_and_no_report(

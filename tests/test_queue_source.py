@@ -14,7 +14,8 @@ import pytest
 
 import optimizr
 from optimizr.config import Settings
-from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason, Stage
+from optimizr.enqueue import enqueue
+from optimizr.errors import Cancelled, ConfigError, EnvironmentStop, PictureError, Reason, Stage
 from optimizr.events import Event, ImageConverted
 from optimizr.pool import Stop
 from optimizr.queue import Message, QueueRefused
@@ -59,7 +60,7 @@ class Line:
             output=self.library.output,
             queue=queue,  # type: ignore[arg-type]
         )
-        return open_queued(settings)[1]
+        return open_queued(settings, Stop())[1]
 
 
 @pytest.fixture
@@ -458,6 +459,25 @@ def test_a_queue_that_refuses_for_good_ends_the_run(
     assert len(line.left) == 1
 
 
+def test_filling_a_queue_that_is_down_ends_soon_when_it_is_told_to(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any) -> None:
+        raise QueueRefused("no answer", is_passing=True)
+
+    settings = Settings(input=line.library.input, output=line.library.output)
+    for method, error in (("send", EnvironmentStop), ("check", Cancelled)):
+        monkeypatch.setattr(MemoryQueue, method, refuses)
+        stop = Stop()
+        timer = threading.Timer(0.5, setattr, [stop, "signal", 15])
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(error):
+            enqueue(settings, line.url, stop)
+        assert time.monotonic() - began < 20
+        timer.join()
+
+
 def test_a_queue_that_is_down_for_too_long_ends_the_run(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -492,7 +512,7 @@ def test_settings_that_do_not_go_with_a_queue_are_refused(
 ) -> None:
     given = {"input": line.url, "root": line.library.input, "output": line.library.output}
     with pytest.raises(ConfigError, match=f"^{names}: "):
-        open_queued(Settings(**{**given, **settings}))
+        open_queued(Settings(**{**given, **settings}), Stop())
 
 
 def test_runs_at_once_share_a_queue_and_make_each_output_once(line: Line) -> None:

@@ -10,7 +10,7 @@ from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
 from optimizr.enqueue import enqueue
-from optimizr.errors import ExitCode
+from optimizr.errors import Cancelled, ExitCode
 
 
 def main(argv: list[str]) -> int:
@@ -22,10 +22,13 @@ def main(argv: list[str]) -> int:
         stopping("ending once what is on its way has been sent") as stop,
         console.status("listing") as status,
     ):
-        done = enqueue(
-            *(settings, flags.url, stop),
-            lambda sent: status.update(f"{sent:,} pictures enqueued"),
-        )
+        try:
+            done = enqueue(
+                *(settings, flags.url, stop),
+                lambda sent: status.update(f"{sent:,} pictures enqueued"),
+            )
+        except Cancelled:  # while it waited for the queue
+            return ExitCode(128 + (stop.signal or 0))
     write(f"{done.pictures:,} pictures enqueued to {done.name}\n")
     complain(f"{done.ignored:,} other files")
     if stop.error is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from optimizr.errors import ConfigError, EnvironmentStop
+from optimizr.errors import Cancelled, ConfigError, EnvironmentStop
 from optimizr.patience import Patience
 from optimizr.queue import Message, Queue, QueueRefused
 
@@ -23,10 +23,19 @@ class PatientQueue:
         self._queue = queue
         self._patiently = Patience(queue.name, give_up_seconds, self._answers, kind="queue")
 
-    def check(self, setting: str) -> None:
-        """See that it can be used, before anything is begun. Raises ConfigError too."""
+    def check(self, setting: str, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """See that it can be used, before anything is begun.
+
+        Raises ConfigError too, and Cancelled once it `is_stopped` while the service is waited for.
+        """
+
+        def look() -> None:
+            if is_stopped():
+                raise Cancelled
+            self._queue.check()
+
         try:
-            self._patiently(self._queue.check)
+            self._patiently(look)
         except QueueRefused as refused:
             raise ConfigError(
                 f"{setting}: expected {self.name} to be there and to let us in, got: {refused}; "

@@ -67,7 +67,17 @@ def _is_row(line: bytes) -> bool:
 
 
 def plain(line: bytes) -> Entry:
-    """Read a URL or a path. Raises BadLine."""
+    """Read a URL or a path; of the web the path is quoted. Raises BadLine."""
+    entry = located(line)
+    if not entry.base.startswith(WEB):
+        return entry
+    if b"?" in entry.key or b"#" in entry.key:
+        raise BadLine
+    return entry._replace(key=unquote_to_bytes(entry.key))
+
+
+def located(line: bytes) -> Entry:
+    """Read a URL or a path of which nothing is quoted. Raises BadLine."""
     if b"\0" in line or (b".." in line and b".." in line.split(b"/")):
         raise BadLine("a path that leads elsewhere")
     if line.startswith(b"/"):
@@ -75,12 +85,7 @@ def plain(line: bytes) -> Entry:
     match = _URL.match(line)
     if match is None:
         return Entry("", line)
-    base, key = _base(match[1]), line[match.end() :]
-    if not base.startswith(WEB):
-        return Entry(base, key)
-    if b"?" in key or b"#" in key:
-        raise BadLine
-    return Entry(base, unquote_to_bytes(key))
+    return Entry(_base(match[1]), line[match.end() :])
 
 
 @lru_cache(maxsize=16)

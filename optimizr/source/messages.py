@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from optimizr.keys import from_text
-from optimizr.source.formats import Entry, plain
+from optimizr.source.formats import Entry, located
 
 _COME_S3 = ("ObjectCreated:", "ObjectRestore:Completed")
 _COME_EVENTBRIDGE = ("Object Created", "Object Restore Completed")
@@ -123,7 +123,7 @@ def _plain(message: Any) -> Iterator[Entry]:
     whole = from_text(message.get("source", message["key"]))
     if not whole:
         raise ValueError("a key that is empty")
-    yield plain(whole)
+    yield located(whole)
 
 
 def _nothing(_: Any) -> Iterator[Entry]:
