@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 _HIDDEN = "***"
 _USERINFO = re.compile(r"[^\s/'\"@]*:[^\s'\"@]*@")
 """What stands before a host, with or without a scheme; a password may have a slash in it."""
+_QUERY = re.compile(r"\?[^\s\"'=]*=[^\s\"']*")
 
 
 def redact_url(text: str) -> str:
@@ -30,6 +31,11 @@ def redact_url(text: str) -> str:
 def mask(text: str) -> str:
     """Hide what looks like userinfo in a value that is no URL, or not one that can be read."""
     return _USERINFO.sub(f"{_HIDDEN}@", text)
+
+
+def mask_urls(text: str) -> str:
+    """Hide userinfo and queries in a text of others that may have URLs in it, signed ones too."""
+    return mask(_QUERY.sub(f"?{_HIDDEN}", text))
 
 
 def exporter_secrets(environ: Mapping[str, str]) -> set[str]:

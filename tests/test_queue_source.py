@@ -214,6 +214,19 @@ def test_a_message_that_cannot_be_used_is_told_put_aside_and_acknowledged(
     assert done.summary.exit_code == 1
 
 
+def test_of_a_message_that_cannot_be_used_no_secret_is_told(line: Line) -> None:
+    line.send("a.jpg", source="https://me:s3cret@host/a.jpg")
+    line.send("a.jpg", source="https://host/a.jpg?X-Amz-Signature=s3cret&b=%25s3cret")
+    inner = '{"u": "https:\\/\\/host/a.jpg?sig=s3cret"}'
+    line.queue.send([json.dumps({"Type": "Notification", "Message": inner}).encode()])
+    done = line.run()
+    assert set(done.failed.values()) == {"bad_message"}
+    told = line.library.read(f"failed-{done.summary.run.run_id}.jsonl")  # type: ignore[union-attr]
+    assert told is not None
+    assert len(told.splitlines()) == 3
+    assert b"s3cret" not in told
+
+
 def test_what_fails_for_good_is_in_failed_jsonl_and_its_message_in_the_dead_letters(
     line: Line,
 ) -> None:

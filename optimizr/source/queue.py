@@ -16,6 +16,7 @@ from optimizr.errors import PASSING, PictureError, Reason, Stage
 from optimizr.keys import to_text
 from optimizr.queue import Message
 from optimizr.queue.patient import PatientQueue
+from optimizr.redaction import mask_urls
 from optimizr.sections import QueueSettings
 from optimizr.source import Fate, Item
 from optimizr.source.leases import Leases
@@ -194,13 +195,14 @@ class Queued:
         return is_picture(key.rpartition(b"/")[2], self._endings) and self._store.contains(key)
 
     def _unusable(self, number: int, message: Message, error: ValueError) -> Item:
-        body = to_text(message.body)
+        body = mask_urls(to_text(message.body[: 4 * _SHOWN]))
         shown = body if len(body) <= _SHOWN else f"{body[:_SHOWN]}..."
+        why = mask_urls(str(error)[:_SHOWN])
         problem = PictureError(
             Stage.LIST,
             Reason.BAD_MESSAGE,
             f"expected a message about an object that has come below {self._root.address}, in a "
-            f"form that docs/queues.md tells of, got {shown!r} ({error}); mend whoever sends it",
+            f"form that docs/queues.md tells of, got {shown!r} ({why}); mend whoever sends it",
         )
         name = f"{self._queue.name}:{message.name}".encode()
         return Item(name, b"", problem=problem, delivery=number)
