@@ -27,7 +27,7 @@ from tests.servers.tcp_faults import TcpFaults
 from tests.watching import free_port, get, wait_until
 
 SERVICES = [
-    pytest.param(kind, marks=() if kind in ("sqs", "redis") else pytest.mark.long)
+    pytest.param(kind, marks=() if kind == "redis" else pytest.mark.long)
     for kind in KINDS
     if kind != "memqueue"
 ]
@@ -210,7 +210,7 @@ def test_a_notification_of_s3_leads_from_bucket_to_bucket_by_way_of_sqs(
     assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 
 
-@pytest.mark.parametrize("scheme", ["sqs", "redis"])
+@pytest.mark.parametrize("scheme", [pytest.param("sqs", marks=pytest.mark.long), "redis"])
 def test_a_picture_that_takes_longer_than_the_lease_is_worked_on_once(
     scheme: str,
     request: pytest.FixtureRequest,

@@ -239,6 +239,7 @@ def test_a_user_who_may_only_read_gives_back_what_is_due_as_it_is(
     assert bodies(take(queue)) == [one.body]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> None:
     if not servers.is_installed():
@@ -268,6 +269,7 @@ def test_a_server_that_is_killed_loses_nothing(kind: str, tmp_path: Path) -> Non
         assert queue.receive(1, 0.5) == []
 
 
+@pytest.mark.long
 def test_a_server_that_says_nothing_is_given_up() -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
