@@ -290,9 +290,16 @@ def test_of_four_workers_two_are_killed_and_every_output_is_there(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("kind", ["sqs", "redis"])
 def test_two_thousand_messages_outlive_two_of_four_workers(
-    made: Made, s3: S3, tmp_path: Path, workers: list[Worker]
+    kind: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    s3: S3,
+    tmp_path: Path,
+    workers: list[Worker],
 ) -> None:
+    made = new_queue(kind, request, monkeypatch)
     told, webps = crowd(made, s3, tmp_path, workers, 2000)
     assert sum(told.values()) - len(told) <= 2 * (4 + 10)
     for number in range(0, 2000, 97):
