@@ -296,6 +296,7 @@ def test_a_store_that_is_down_ends_the_run_which_can_be_taken_up(
     assert outputs(s3, made) == webps
 
 
+@pytest.mark.long
 def test_a_run_that_is_asked_to_end_while_its_store_is_down_tells_its_end(
     s3: S3, tree: Path
 ) -> None:

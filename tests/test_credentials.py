@@ -98,6 +98,7 @@ def opened(url: str) -> BucketStore:
     return store
 
 
+@pytest.mark.long
 def test_a_shared_access_signature_reads_and_writes(
     azure: Azure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

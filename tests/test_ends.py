@@ -45,6 +45,7 @@ def hard(path: Path) -> bytes:
     return data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", [1, 2, 3])
 def test_a_kill_in_the_middle_of_a_checkpoint_leaves_a_ledger_that_goes_on(
     optimizr: Program, tmp_path: Path, when: int
@@ -394,6 +395,7 @@ def test_a_copy_goes_once_the_policy_is_another(optimizr: Program, tmp_path: Pat
         assert files == left
 
 
+@pytest.mark.long
 def test_an_interrupted_retry_leaves_its_list(optimizr: Program, tmp_path: Path) -> None:
     fill(tmp_path / "in", 60, side=900)
     (tmp_path / "out").mkdir()
@@ -417,6 +419,7 @@ def test_an_interrupted_retry_leaves_its_list(optimizr: Program, tmp_path: Path)
     assert len(list((tmp_path / "out").rglob("*.webp"))) == 60
 
 
+@pytest.mark.long
 def test_what_force_claims_of_a_lost_ledger_ends_with_its_beginning(
     optimizr: Program, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def test_kill_9_at_any_moment_then_the_same_command_gives_what_an_undisturbed_ru
     ]
 
 
+@pytest.mark.long
 def test_sigterm_with_a_short_drain_cancels_what_takes_long_and_the_next_run_does_it(
     optimizr: Program, tmp_path: Path
 ) -> None:

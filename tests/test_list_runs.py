@@ -206,6 +206,7 @@ def test_a_list_of_a_web_server_without_ranges_says_so_if_it_needs_them(
     assert "RangeNotSupported" in done.stderr
 
 
+@pytest.mark.long
 def test_lists_over_buckets_can_be_signed_and_tuned_for(
     s3: S3, optimizr: Program, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def of_another_machine(path: bytes) -> dict[str, Any]:
     return written
 
 
+@pytest.mark.long
 def test_the_second_run_on_an_output_stops_with_exit_2_and_names_the_first(
     optimizr: Program, tmp_path: Path
 ) -> None:

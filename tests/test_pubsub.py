@@ -95,7 +95,9 @@ def test_leases_are_ours_whatever_deadline_the_subscription_has(
     assert (message.name, again.deliveries) == (again.name, 2)
 
 
-@pytest.mark.parametrize("server", ["pubsub", "pubsub_emulator"])
+@pytest.mark.parametrize(
+    "server", ["pubsub", pytest.param("pubsub_emulator", marks=pytest.mark.long)]
+)
 def test_thousands_are_sent_and_acknowledged_whole(
     server: str, request: pytest.FixtureRequest, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

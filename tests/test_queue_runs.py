@@ -307,6 +307,7 @@ def test_two_thousand_messages_outlive_two_of_four_workers(
         assert s3.client.get_object(Bucket=webps, Key=key)["Body"].read()[8:12] == b"WEBP"
 
 
+@pytest.mark.long
 def test_resets_and_silence_between_worker_and_redis_lose_nothing(
     redis: Redis, tree: Path, tmp_path: Path, workers: list[Worker]
 ) -> None:
@@ -348,6 +349,7 @@ def lose_nothing(
     assert is_empty(made)
 
 
+@pytest.mark.long
 def test_an_overloaded_sqs_loses_nothing(
     sqs: Sqs, tree: Path, tmp_path: Path, workers: list[Worker]
 ) -> None:

@@ -408,6 +408,7 @@ def test_leases_are_extended_for_as_long_as_a_picture_takes(line: Line) -> None:
     assert line.left == []
 
 
+@pytest.mark.long
 def test_leases_are_extended_while_the_dead_letters_cannot_be_put(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,6 +473,7 @@ def test_a_queue_that_refuses_for_good_ends_the_run(
     assert len(line.left) == 1
 
 
+@pytest.mark.long
 def test_filling_a_queue_that_is_down_ends_soon_when_it_is_told_to(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_shards_at_once_make_what_one_run_makes_and_each_keeps_its_own_files(
         assert merged[figure] == whole[figure]
 
 
+@pytest.mark.long
 def test_the_same_shard_twice_at_once_is_exit_2(optimizr: Program, tmp_path: Path) -> None:
     fill(tmp_path / "in", 60, side=1500)
     run = ["run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
@@ -164,6 +165,7 @@ def test_a_killed_run_of_another_count_is_taken_over_with_what_only_its_wal_has(
     assert len(webps(tmp_path / "out")) == 80
 
 
+@pytest.mark.long
 def test_prune_and_other_counts_keep_off_while_a_shard_is_at_work_again(
     optimizr: Program, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ class Faults:
         self.log: list[tuple[str, str]] = []
         """Method and path of each."""
         self._bodies = 0
+        self._connections: set[asyncio.Task[None] | None] = set()
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -95,7 +96,8 @@ class Faults:
             await asyncio.sleep(0)
 
     async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
-        exchange = _Exchange(self, reader, writer)
+        exchange, task = _Exchange(self, reader, writer), asyncio.current_task()
+        self._connections.add(task)  # asyncio itself keeps no hold of it
         try:
             while not self.down and await exchange.once():
                 pass
@@ -108,6 +110,7 @@ class Faults:
         except asyncio.CancelledError:  # the proxy ends; asyncio would complain of each connection
             pass
         finally:
+            self._connections.discard(task)
             exchange.close()
             writer.close()
 

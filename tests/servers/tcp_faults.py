@@ -28,6 +28,7 @@ class TcpFaults:
         """Whether every connection is reset."""
         self.resets = 0
         self._pieces = 0
+        self._connections: set[asyncio.Task[None] | None] = set()
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -66,6 +67,8 @@ class TcpFaults:
 
     async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         to_server: StreamWriter | None = None
+        task = asyncio.current_task()
+        self._connections.add(task)  # asyncio itself keeps no hold of it
         try:
             from_server, to_server = await asyncio.open_connection(*self._target)
             back = asyncio.create_task(_pass_on(from_server, writer))
@@ -78,6 +81,7 @@ class TcpFaults:
         except (OSError, asyncio.CancelledError):
             pass
         finally:
+            self._connections.discard(task)
             _reset(writer)
             if to_server is not None:
                 to_server.close()
