@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from optimizr import convert, endpoints, milestones, report, telemetry
@@ -25,12 +25,11 @@ from optimizr.live import Live, Phase
 from optimizr.monitor import Monitor, Waits
 from optimizr.overheard import crash
 from optimizr.pool import Pool, Stop
-from optimizr.publish import MANIFEST_NAME, Manifest
+from optimizr.publish import MANIFEST_NAME, Manifest, open_manifest
 from optimizr.queue.address import is_queue
 from optimizr.queued import open_queued
 from optimizr.receipts import Receipts
 from optimizr.recorder import Recorder, Result, Sink
-from optimizr.report.gallery import Pair
 from optimizr.resume import Resume, Skips
 from optimizr.seals import Seals
 from optimizr.source import Item, Source
@@ -40,6 +39,7 @@ from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
 from optimizr.summary import Summary
 from optimizr.telemetry import Tracing
+from optimizr.telemetry.probes import Reached
 
 Heard = Callable[[bool], Iterable[Event]]
 """Gives what is to be told of what libraries say; called with whether the run ends."""
@@ -66,15 +66,13 @@ def run(
     stop = stop or Stop()
     store, source, output = _open(settings, stop)
     live = Live(stop)
-    reached = source if isinstance(source, Queued) else store
-    with telemetry.watched(settings, live, reached, output) as traces:
+    with telemetry.watched(settings, live, _reached(store, source), output) as traces:
         limits = Limits.of(settings.pool)
         output.prepare()
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)
-        made_by = f"{convert.encoder()}, libvips {convert.version()}"
         with (
-            open_books(output, settings, source, made_by, stop, force, live.run_id) as books,
-            _manifest(settings, store, output) as manifest,
+            open_books(output, settings, source, _maker(), stop, force, live.run_id) as books,
+            open_manifest(settings, store, output) as manifest,
         ):
             receipts = Receipts(source, books, stop)
             seals = endpoints.open_seals(settings, source, output)
@@ -82,12 +80,10 @@ def run(
             resume = Resume(source, books.ledger, output, settings, force, find, seals, store.head)
             hooks = _hooks(books, resume, dead_letters, traces, receipts)
             job = Job(store, output, settings, limits, hooks)
-            shown = settings.report.gallery if settings.report.html else 0
-            gallery = Gallery(store, output, job.options, limits, shown)
-            told: list[Sink] = [*readers, gallery, *([] if manifest is None else [manifest])]
-            record = Recorder(
-                *(told, stop, books, live, traces.run, settings.publish.base_url, receipts.settle)
-            )
+            gallery = _gallery(settings, store, output, job, limits)
+            told: list[Sink] = [*readers, gallery, *filter(None, [manifest])]
+            url = settings.publish.base_url
+            record = Recorder(told, stop, books, live, traces.run, url, receipts.settle)
             work = _Work(
                 *(settings, source, resume, seals, job, limits, gallery, manifest),
                 *(record, receipts, heard, live, stop),
@@ -98,8 +94,7 @@ def run(
                 _settle(books, store, output, work)
             finished = milestones.finished(settings, live.summary, stop, abandoned)
             traces.finish(finished)
-            _say_last(record, stop, heard)
-            _finish(record, books, finished, gallery.pairs, stop)
+            _finish(work, books, finished)
         live.enter(Phase.FINISHED)
     if stop.error is not None and not isinstance(stop.error, EnvironmentStop):
         raise stop.error  # a mistake, ours or the caller's: the reports are written first
@@ -117,6 +112,21 @@ def _open(
     if settings.report.html:
         report.prepare_page()
     return store, source, output
+
+
+def _reached(store: LocalStore | Remote, source: Source) -> Reached:
+    """Give what must be there for pictures to come."""
+    return source if isinstance(source, Queued) else store
+
+
+def _maker() -> str:
+    """Name what makes the WebPs, as the ledger notes it."""
+    return f"{convert.encoder()}, libvips {convert.version()}"
+
+
+def _gallery(settings: Settings, store: Store, output: Store, job: Job, limits: Limits) -> Gallery:
+    shown = settings.report.gallery if settings.report.html else 0
+    return Gallery(store, output, job.options, limits, shown)
 
 
 def _hooks(
@@ -208,16 +218,6 @@ def _settle(books: Books, store: Store, output: Store, work: _Work) -> None:
         work.stop.halt(error)
 
 
-def _manifest(
-    settings: Settings, source: Store, output: Store
-) -> AbstractContextManager[Manifest | None]:
-    """Give what gathers outputs that are to be signed, if any are."""
-    span = settings.publish.presign
-    if span is None or not isinstance(output, BucketStore):
-        return nullcontext()
-    return Manifest(source, output, span)
-
-
 _CANCEL_SECONDS = 2.0
 """How long what is cancelled may take to notice; libvips looks ten times a second."""
 
@@ -274,13 +274,13 @@ def _say_last(record: Recorder, stop: Stop, heard: Heard) -> None:
         record(crash(stop.error))
 
 
-def _finish(
-    record: Recorder, books: Books, finished: RunFinished, gallery: Sequence[Pair], stop: Stop
-) -> None:
+def _finish(work: _Work, books: Books, finished: RunFinished) -> None:
     """Write the reports, then tell that the run has finished: what is told has happened."""
+    record, stop = work.record, work.stop
+    _say_last(record, stop, work.heard)
     event, summary = record.fold(finished)
     try:
-        books.write_reports(summary, gallery)
+        books.write_reports(summary, work.gallery.pairs)
     except Exception as error:  # noqa: BLE001 - told, and raised again if it is a mistake of ours
         if not isinstance(error, OptimizrError):
             stop.halt(error)

@@ -10,12 +10,14 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from itertools import islice
 from tempfile import NamedTemporaryFile, SpooledTemporaryFile
 from typing import Self
 from urllib.parse import quote
 
+from optimizr.config import Settings
 from optimizr.errors import stopped_by
 from optimizr.events import Event, ImageConverted, ImageSkipped
 from optimizr.keys import from_text
@@ -117,3 +119,13 @@ def _write_private(path: str, lines: Iterable[bytes]) -> None:
                 raise
     except OSError as error:
         raise stopped_by(error, "manifest_lost", f"to write {path!r}") from None
+
+
+def open_manifest(
+    settings: Settings, source: Store, output: Store
+) -> AbstractContextManager[Manifest | None]:
+    """Give what gathers outputs that are to be signed, if any are."""
+    span = settings.publish.presign
+    if span is None or not isinstance(output, BucketStore):
+        return nullcontext()
+    return Manifest(source, output, span)

@@ -9,14 +9,12 @@ import asyncio
 import contextlib
 import socket
 import struct
-import threading
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from tests.servers.http_bytes import Head, answer_body, has_body, read_head, request_body
+from tests.servers.proxy import Proxy
 
 _BROKEN = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError)
 
@@ -25,13 +23,14 @@ class _ResetError(Exception):
     """The client's connection is to be reset."""
 
 
-class Faults:
+class Faults(Proxy):
     """What happens between a client and an HTTP server; all attributes may change at any time.
 
     `every` counts from the start of the proxy: 3 means the third, the sixth and so on, 0 none.
     """
 
     def __init__(self, target: str) -> None:
+        super().__init__()
         parts = urlsplit(target)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -56,48 +55,15 @@ class Faults:
         self.log: list[tuple[str, str]] = []
         """Method and path of each."""
         self._bodies = 0
-        self._connections: set[asyncio.Task[None] | None] = set()
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     @property
     def url(self) -> str:
         """Where clients find it, with the path of the server's URL."""
-        return f"http://127.0.0.1:{self._port}{self._path}"
+        return f"http://{self.address}{self._path}"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._up.wait(10), "the proxy does not listen"
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(
-            self._connected, "127.0.0.1", 0, limit=1 << 20, backlog=1024
-        )
-        self._port: int = server.sockets[0].getsockname()[1]
-        self._up.set()
-        await self._stop.wait()
-        server.close()
-        await asyncio.sleep(0.01)  # what has been accepted gets its task
-        while connected := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in connected:
-                task.cancel()
-            await asyncio.wait(connected)
-            await asyncio.sleep(0)
-
-    async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
-        exchange, task = _Exchange(self, reader, writer), asyncio.current_task()
-        self._connections.add(task)  # asyncio itself keeps no hold of it
+    async def handle(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Pass on requests and answers."""
+        exchange = _Exchange(self, reader, writer)
         try:
             while not self.down and await exchange.once():
                 pass
@@ -107,12 +73,8 @@ class Faults:
             _reset(writer)
         except _BROKEN:  # one of both has gone, or does not speak HTTP
             pass
-        except asyncio.CancelledError:  # the proxy ends; asyncio would complain of each connection
-            pass
         finally:
-            self._connections.discard(task)
             exchange.close()
-            writer.close()
 
     async def connect(self) -> tuple[StreamReader, StreamWriter]:
         """Connect to the server."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import grpc
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
@@ -21,8 +21,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 
 from optimizr.queue import Message, QueueRefused
 from optimizr.queue.address import Address
-
-T = TypeVar("T")
+from optimizr.queue.batches import batches
 
 _BATCH = 1000
 """Messages or receipts that a request takes."""
@@ -125,7 +124,7 @@ class PubSub:
 
     def _in_batches(self, method: str, messages: Sequence[Message], **more: int) -> None:
         receipts = [message.receipt for message in messages]
-        for batch in _by_size(receipts, len, _RECEIPT_BYTES):
+        for batch in batches(receipts, len, _BATCH, _RECEIPT_BYTES):
             with _translated():
                 try:
                     self._ask(method, subscription=self._subscription, ack_ids=batch, **more)
@@ -135,7 +134,7 @@ class PubSub:
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Publish to the topic of the subscription."""
-        for batch in _by_size(bodies, len, _SEND_BYTES):
+        for batch in batches(bodies, len, _BATCH, _SEND_BYTES):
             with _translated():
                 self._ask(
                     "publish",
@@ -178,20 +177,6 @@ class PubSub:
 def connect(address: Address, lease_seconds: float) -> PubSub:
     """Give a subscription; it is reached when it is first asked for something."""
     return PubSub(address, lease_seconds)
-
-
-def _by_size(items: Sequence[T], size: Callable[[T], int], most_bytes: int) -> Iterator[list[T]]:
-    """Cut into batches that a request takes."""
-    batch: list[T] = []
-    total = 0
-    for item in items:
-        if batch and (len(batch) == _BATCH or total + size(item) > most_bytes):
-            yield batch
-            batch, total = [], 0
-        batch.append(item)
-        total += size(item)
-    if batch:
-        yield batch
 
 
 def _code(error: GoogleAPICallError) -> str:

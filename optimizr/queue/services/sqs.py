@@ -28,6 +28,7 @@ from botocore.parsers import ResponseParserError
 
 from optimizr.queue import Message, QueueRefused
 from optimizr.queue.address import Address
+from optimizr.queue.batches import batches
 
 _BATCH = 10
 _BATCH_BYTES = 250_000
@@ -106,7 +107,7 @@ class Sqs:
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Send, as many in a request as it takes."""
-        for batch in _by_size(map(_as_taken, bodies)):
+        for batch in batches(map(_as_taken, bodies), len, _BATCH, _BATCH_BYTES):
             entries = [
                 {"Id": str(number), "MessageBody": body.decode()}
                 for number, body in enumerate(batch)
@@ -171,20 +172,6 @@ def _as_taken(body: bytes) -> bytes:
     """
     text = body.decode(errors="backslashreplace")
     return _NOT_TAKEN.sub(lambda found: f"\\x{ord(found[0]):02x}", text).encode()
-
-
-def _by_size(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Cut into batches that a request takes."""
-    batch: list[bytes] = []
-    size = 0
-    for body in bodies:
-        if batch and (len(batch) == _BATCH or size + len(body) > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(body)
-        size += len(body)
-    if batch:
-        yield batch
 
 
 def _check(failed: Iterable[dict[str, Any]]) -> None:
