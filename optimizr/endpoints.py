@@ -89,11 +89,12 @@ def _open_list(settings: Settings, name: str) -> tuple[LocalStore | Remote, Sour
     if place is not None:
         bucket = open_remote(settings, place)
         return bucket, Listed(listed, root, OfBucket(root, bucket.contains), endings, shard)
-    store = open_folder(settings, _checked_root(root.address))
+    store = open_folder(settings, checked_root(root.address))
     return store, Listed(listed, root, _named(settings, store), endings, shard)
 
 
-def _checked_root(path: str) -> str:
+def checked_root(path: str) -> str:
+    """Give back `root`, if it is a directory. Raises ConfigError."""
     if not os.path.isdir(path):
         raise ConfigError(
             f"root: expected a directory, or a bucket's URL, got {path!r}, which is no directory; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
@@ -13,12 +13,14 @@ from optimizr.config import Settings
 from optimizr.errors import Reason
 from optimizr.keys import to_text
 from optimizr.pool import Stop
+from optimizr.queue.batches import batches
 from optimizr.queued import open_patient
 from optimizr.source import Item
 from optimizr.store.local import LocalStore
 
 _BATCH = 100
 """Messages that are handed over at once; the queue cuts them as its service wants."""
+_BATCH_BYTES = 1 << 20
 _AT_ONCE = 8
 """Batches on their way at once."""
 _LOOK_SECONDS = 0.5
@@ -89,20 +91,9 @@ def _sent(
     """Send some batches at once; yield each, to be waited for, with how many messages it has."""
     on_their_way: deque[tuple[int, Future[None]]] = deque()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="send") as pool:
-        for batch in _batches(bodies):
+        for batch in batches(bodies, len, _BATCH, _BATCH_BYTES):
             on_their_way.append((len(batch), pool.submit(send, batch)))
             if len(on_their_way) == _AT_ONCE:
                 yield on_their_way.popleft()
         while on_their_way:
             yield on_their_way.popleft()
-
-
-def _batches(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    for body in bodies:
-        batch.append(body)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from optimizr.config import Settings
-from optimizr.endpoints import Remote, check_names, open_folder, open_remote
+from optimizr.endpoints import Remote, check_names, checked_root, open_folder, open_remote
 from optimizr.errors import ConfigError
 from optimizr.pool import Stop
 from optimizr.queue.address import is_queue
@@ -48,9 +48,7 @@ def open_queued(settings: Settings, stop: Stop) -> tuple[LocalStore | Remote, Qu
 def _open_root(settings: Settings, root: str) -> LocalStore | Remote:
     place = parse("root", root)
     if place is None:
-        if not os.path.isdir(root):
-            raise ConfigError(f"root: expected a directory that is there, got {root!r}")
-        return open_folder(settings, os.path.abspath(root))
+        return open_folder(settings, os.path.abspath(checked_root(root)))
     store = open_remote(settings, place)
     store.check("root")
     return store

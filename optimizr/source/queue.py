@@ -69,7 +69,7 @@ class Queued:
         self.ignored = 0
         """Objects passed over so far: not pictures by name, or no sources."""
         self._queue = queue
-        self._dead_letters = dead_letters
+        self._queues = [queue] if dead_letters is None else [queue, dead_letters]
         self._root = root
         self._store = store
         self._endings = extensions(formats)
@@ -141,9 +141,8 @@ class Queued:
     def stop(self) -> None:
         """Take up nothing more, and give back at once what was not begun. May be called again."""
         self._stopped.set()
-        for queue in (self._queue, self._dead_letters):
-            if queue is not None:
-                queue.hurry()
+        for queue in self._queues:
+            queue.hurry()
         for number in list(self._waiting):
             self._waiting.discard(number)
             self._leases.give_back(number)
@@ -152,9 +151,8 @@ class Queued:
         """Give back what was not settled, and let go of the queue."""
         self.stop()
         self._leases.close()
-        for queue in (self._queue, self._dead_letters):
-            if queue is not None:
-                queue.close()
+        for queue in self._queues:
+            queue.close()
 
     def _next(self) -> list[Message] | None:
         """Wait for messages; None once there are to be no more. Raises EnvironmentStop."""
