@@ -98,7 +98,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
         sampled_failures=len(outcomes) - len(done),
         estimated_output_bytes=round(scale * sum(outcome.output_bytes for outcome in done)),
         estimated_seconds=round(
-            scale * sum(outcome.duration_ms for outcome in done) / 1000 / at_once, 1
+            scale * sum(outcome.duration_ms for outcome in done) / 1000 / at_once, 3
         ),
         interrupted=stop.requested,
     )
