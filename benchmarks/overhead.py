@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from optimizr import convert, endpoints
+from optimizr import convert, inputs, outputs
 from optimizr.books import open_books
 from optimizr.cli.malloc import settle_malloc
 from optimizr.config import Settings
@@ -64,18 +64,19 @@ def measure(folder: str, output: str) -> tuple[Stages, int]:
     """Convert all pictures of a folder, one after the other; give the stages and their number."""
     stages, stop = Stages(), Stop()
     settings = Settings(input=folder, output=output)
+    live = Live(stop)
     settle_malloc()
     convert.start(settings.picture.formats)
-    store, source = endpoints.open_input(settings)
-    target = endpoints.open_output(settings)
+    store, source = inputs.open_input(settings)
+    target = outputs.open_output(settings)
     target.prepare()
     for place, name in ((convert, "probe"), (convert, "convert"), (store, "get"), (target, "put")):
         setattr(place, name, stages.timed(name, getattr(place, name)))
     with (
         open(os.devnull, "w") as log,
-        open_books(target, settings, source, "a benchmark", stop, False) as books,
+        open_books(target, settings, source, "a benchmark", stop, False, live.identity) as books,
     ):
-        record = Recorder([JsonLog(log, settings.log)], stop, books, Live(stop))
+        record = Recorder([JsonLog(log, settings.log)], stop, books, live)
         resume = Resume(source, books.ledger, target, settings)
         note = stages.timed("note", books.ledger.in_flight.begin)
         hooks = Hooks(note, resume.check, resume.may_write)

@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 
 from optimizr.config import Settings
-from optimizr.endpoints import open_input
 from optimizr.events import ImageConverted
+from optimizr.inputs import open_input
 from optimizr.keys import to_text
-from optimizr.ledger.ledger import Entry, Ledger
+from optimizr.ledger.entries import Entry
+from optimizr.ledger.ledger import Ledger
 from optimizr.source import Item
 
 _PER_FOLDER = 5000

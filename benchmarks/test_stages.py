@@ -24,7 +24,8 @@ from optimizr.convert.vips import region
 from optimizr.events import (
     ImageConverted,
 )
-from optimizr.ledger.ledger import Entry, Ledger
+from optimizr.ledger.entries import Entry
+from optimizr.ledger.ledger import Ledger
 from optimizr.pool import Pool, Stop
 from optimizr.records import from_record, to_record
 from optimizr.source import Item

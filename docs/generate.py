@@ -37,7 +37,9 @@ _NOTE = "<!-- Made by `python -m docs.generate`; do not edit. -->\n"
 _ENVELOPE = (
     "One JSON object a line, on stdout where that is no terminal and in `log.file`. Each has "
     "`timestamp` (RFC 3339, UTC), `level`, `event`, `run_id`, `seq` (rising from 1) and "
-    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. With "
+    f"`schema` ({events.SCHEMA}), then its own fields; null ones are left out. Those of a "
+    "shard have `shard`, as `3-of-10`; where `run_id` is set, and so may be that of many "
+    "processes, `attempt_id` is that of one, in which `seq` rises. With "
     "`telemetry.otlp` those of the run, and of pictures that are traced, have `trace_id` and "
     "`span_id`. `log.level` and "
     "`log.images` thin these lines; `optimizr report` needs `run.finished` or the last "
@@ -127,7 +129,8 @@ def _summary() -> str:
     rows = [f"| `{figure.name}` | {figure.meaning} |" for figure in FIGURES]
     intro = (
         "What `summary.json` holds. `_mb` and `_gb` are 2^20 and 2^30 bytes. Null means that "
-        "there was nothing to measure.\n"
+        "there was nothing to measure. `state`, which comes last, is what `optimizr report` puts "
+        "the summaries of shards together from.\n"
     )
     return _table(f"{_NOTE}\n# Summary\n\n{intro}", ["figure", "meaning"], rows)
 

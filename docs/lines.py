@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from optimizr.events import (
     Event,
+    Identity,
     ImageConverted,
     ImageFailed,
     RunFinished,
@@ -82,7 +83,7 @@ _EVENTS: tuple[Event, ...] = (
 def examples() -> dict[str, str]:
     """Give a line of each event that the pages show, by its name."""
     stamped = [
-        stamp(event, _RUN_ID, _SEQ + place, _THEN + timedelta(seconds=place))
+        stamp(event, Identity(_RUN_ID), _SEQ + place, _THEN + timedelta(seconds=place))
         for place, event in enumerate(_EVENTS)
     ]
     return {event.name: json.dumps(to_record(event), ensure_ascii=False) for event in stamped}

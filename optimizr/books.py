@@ -13,21 +13,23 @@ from functools import partial
 
 from optimizr import report
 from optimizr.config import Settings
-from optimizr.endpoints import Remote, Shelf, shelf_of
 from optimizr.errors import ConfigError, Reason
-from optimizr.events import Event, ImageConverted, ImageFailed, ImageSkipped
+from optimizr.events import Event, Identity, ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import from_text, to_text
+from optimizr.ledger.entries import Entry
 from optimizr.ledger.failures import Failures, LateFailures, to_line
-from optimizr.ledger.ledger import Entry, Ledger
+from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.none import NoLedger
 from optimizr.ledger.others import absorb
+from optimizr.outputs import Shelf, shelf_of
 from optimizr.pool import Stop
 from optimizr.queue.address import is_queue
 from optimizr.report.gallery import Pair
 from optimizr.source import Item, Source
 from optimizr.store import Store
 from optimizr.store.local import LocalStore
+from optimizr.store.open import Remote
 from optimizr.summary import Summary
 
 SUMMARY_NAME = b"summary.json"
@@ -133,7 +135,7 @@ def open_books(
     encoder: str,
     stop: Stop,
     force: bool,
-    run_id: str = "",
+    identity: Identity,
 ) -> Iterator[Books]:
     """Lock the output, sweep what a killed run left, and open the books.
 
@@ -141,7 +143,7 @@ def open_books(
     ConfigError if another run is at work, EnvironmentStop if they cannot be opened, and Cancelled
     if `stop` is requested while another machine's lock is waited for.
     """
-    shelf, tag = shelf_of(settings, output), _tag(settings, output, run_id)
+    shelf, tag = shelf_of(settings, output), _tag(settings, output, identity)
     with ExitStack() as stack:
         failures = stack.enter_context(_failures(output, named(FAILURES_NAME, tag)))
         if shelf is None:
@@ -153,6 +155,7 @@ def open_books(
             Ledger(shelf.own, settings, encoder, force, lock.died, check=lock.check)
         )
         output.sweep()
+        ledger.begin(identity.run_id)
         absorb(
             *(ledger, shelf.top, settings.shard.count, settings, source.shard.has),
             *(lambda: stop.requested, force),
@@ -204,10 +207,10 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _tag(settings: Settings, output: LocalStore | Remote, run_id: str) -> str:
+def _tag(settings: Settings, output: LocalStore | Remote, identity: Identity) -> str:
     """Tell apart the files of runs that share an output: shards, and workers of a queue."""
     is_shared = is_queue(settings.input) and not isinstance(output, LocalStore)
-    return run_id if is_shared else settings.shard.name
+    return identity.run_id if is_shared else settings.shard.name
 
 
 def named(name: bytes, tag: str) -> bytes:

@@ -2,19 +2,22 @@
 
 With its sections, in `sections.py`, the only place where a default is written. The flags, the
 environment variables, the JSON Schema and docs/settings.md are all derived from the models. Later
-wins: config file, then environment, then flags.
+wins: config file, then environment, then flags. Below all of them is what Kubernetes tells a pod.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from optimizr.errors import ConfigError
 from optimizr.redaction import redact
 from optimizr.sections import (
     LimitSettings,
@@ -31,10 +34,35 @@ from optimizr.sections import (
     TelemetrySettings,
     WebpSettings,
 )
-from optimizr.values import Path
+from optimizr.values import Path, RunId
 
 ENV_PREFIX = "OPTIMIZR_"
 ENV_DELIMITER = "__"
+COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
+"""What Kubernetes tells each pod of an Indexed Job: its place, from 0."""
+
+
+class CompletionIndex(InitSettingsSource):
+    """Gives `shard.index` in a pod of an Indexed Job, unless somebody else does.
+
+    Only where the pictures are shared out, by `shard.count`: the index alone says nothing.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls, {})
+
+    def __call__(self) -> dict[str, Any]:
+        """Give what is told to this process. Raises ConfigError if it is no number."""
+        index, shard = os.environ.get(COMPLETION_INDEX), self.current_state.get("shard", {})
+        count = shard.get("count", 1) if isinstance(shard, dict) else 1
+        if index is None or str(count).strip() == "1" or "index" in shard:
+            return {}
+        if not index.isdecimal():
+            raise ConfigError(
+                f"environment: expected {COMPLETION_INDEX} to be a number from 0, as Kubernetes "
+                f"sets it, got {index!r}; unset it, or set shard.index"
+            )
+        return {"shard": {"index": int(index)}}
 
 
 class Settings(BaseSettings):
@@ -69,6 +97,10 @@ class Settings(BaseSettings):
     to date is read from the outputs themselves."""
     dead_letter: Path | None = None
     """A directory, or a place in a bucket, that the originals of failed pictures are copied to."""
+    run_id: RunId | None = None
+    """What the run is called in events and reports: one name for all its shards, and for a pod that
+    is started again, which then counts once. Unset, each run gets a name of its own; workers of a
+    queue do so in any case, and theirs begin with this."""
     webp: WebpSettings = WebpSettings()
     picture: PictureSettings = PictureSettings()
     policy: PolicySettings = PolicySettings()
@@ -86,14 +118,14 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave out .env files and secret directories: nothing is read that was not named."""
-        return init_settings, env_settings
+        return init_settings, env_settings, CompletionIndex(settings_cls)
 
     def redacted(self) -> dict[str, Any]:
         """Dump the settings for events and reports, without userinfo and queries of URLs."""

@@ -19,7 +19,9 @@ import psutil
 
 from optimizr.limits import Limits
 from optimizr.machine import Machine, trim_heap
+from optimizr.monitor import Waits
 from optimizr.pool import Pool
+from optimizr.source import Source
 
 _WINDOW_SECONDS = 0.25
 """How long to measure before the next step; the window after a step is let pass."""
@@ -112,6 +114,19 @@ class Crew:
             self._settling = False
         elif self._adapts:
             self._step(window)
+
+    def waits(self, source: Source) -> Waits:
+        """Give what workers have waited for so far, and what goes on just now."""
+        pool, limits = self._pool, self._limits
+        return Waits(
+            worker_seconds=self.worker_seconds,
+            source_seconds=pool.waited.seconds,
+            memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
+            slot_seconds=limits.slots.waited.seconds,
+            ignored_files=source.ignored,
+            in_flight=pool.in_flight,
+            workers=pool.workers,
+        )
 
     def _step(self, window: Window) -> None:
         now, least = self._pool.workers, self._limits.slots.total

@@ -7,11 +7,10 @@ import os
 
 from optimizr.budget import Budget, OverBudget
 from optimizr.config import Settings
-from optimizr.endpoints import Remote
 from optimizr.errors import ConfigError, PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.store.local import LocalStore
-from optimizr.store.open import open_place
+from optimizr.store.open import Remote, open_place
 from optimizr.store.place import WEB, parse
 from optimizr.units import format_size
 

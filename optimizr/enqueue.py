@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import Settings
 from optimizr.errors import Reason
 from optimizr.keys import to_text
@@ -49,7 +49,7 @@ def enqueue(
     Ends early once `stop` is requested. Raises ConfigError if the input or the queue cannot be
     used, EnvironmentStop if one of them is gone, Cancelled if it ends before anything was sent.
     """
-    store, source = endpoints.open_input(settings)
+    store, source = inputs.open_input(settings)
     queue = open_patient("queue", url, settings, stop)
     unreadable = 0
 

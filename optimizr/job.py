@@ -13,7 +13,7 @@ from dataclasses import replace
 from optimizr import convert
 from optimizr.budget import Budget, Hold, OverBudget
 from optimizr.config import Settings
-from optimizr.convert import Converted, Header, Options, Probed, alone
+from optimizr.convert import Converted, Header, Probed, alone
 from optimizr.errors import (
     Cancelled,
     EnvironmentStop,
@@ -28,8 +28,9 @@ from optimizr.events import (
     ImageSkipped,
 )
 from optimizr.hooks import NOBODY, Hooks
-from optimizr.ledger.makings import names_of
+from optimizr.labels import Labels
 from optimizr.limits import Limits
+from optimizr.options import options_of
 from optimizr.outcomes import converted, failed, returned, skipped_as
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
@@ -52,17 +53,18 @@ class Job:
         settings: Settings,
         limits: Limits,
         hooks: Hooks = NOBODY,
+        labels: Labels | None = None,
     ) -> None:
         """Take what a picture needs on its way."""
         self._source = source
         self._output = output
         self._limits = limits
         self._hooks = hooks
-        self.options = _options(settings)
+        self.options = options_of(settings)
         """How pictures are read and encoded."""
         self._max_file_size = settings.limits.max_file_size
         self._if_larger = settings.policy.if_larger
-        self._makings = names_of(settings)  # by whether the WebP did not get smaller
+        self._labels = labels or Labels(settings)
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
@@ -148,7 +150,7 @@ class Job:
 
     def _put_webp(self, item: Item, data: bytes, original: int, watch: Stopwatch) -> bool:
         """Write a picture's WebP; False if what stands there by now is to be left."""
-        label = Label(item.version, self._makings[len(data) >= original])
+        label = self._labels.of(item.version, len(data) >= original)
         version = self._put(item.output, data, label, item.is_new, watch)
         if version is None:
             return False
@@ -234,7 +236,7 @@ class Job:
         copied = None
         there = self._output.identity(item.key)
         if there is None or there != self._source.identity(item.key):
-            label = Label(item.version, self._makings[True])
+            label = self._labels.of(item.version, is_larger=True)
             if not self._hooks.may_write(item.key, label):
                 return skipped_as(item, len(data), "output_exists", item.key)
             self._hooks.decoding(item.key, item.key)
@@ -284,17 +286,3 @@ class Job:
         self, item: Item, watch: Stopwatch, error: PictureError, trace: str | None = None
     ) -> ImageFailed:
         return failed(item, self._source.full_path(item.key), error, watch, trace)
-
-
-def _options(settings: Settings) -> Options:
-    webp, picture = settings.webp, settings.picture
-    return Options(
-        formats=picture.formats,
-        max_pixels=settings.limits.max_pixels,
-        timeout_seconds=settings.limits.timeout.total_seconds(),
-        color=picture.color,
-        metadata=picture.metadata,
-        max_width=picture.resize.max_width,
-        max_height=picture.resize.max_height,
-        **webp.model_dump(),
-    )

@@ -11,10 +11,12 @@ import time
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from optimizr.events import new_run_id
+from optimizr.config import Settings
+from optimizr.events import Identity, new_run_id
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
 from optimizr.pool import Pool, Stop
+from optimizr.queue.address import is_queue
 from optimizr.summary import Summary
 
 
@@ -29,6 +31,20 @@ class Phase(StrEnum):
     FINISHING = "finishing"
     """All pictures are done; the books are being closed."""
     FINISHED = "finished"
+
+
+def identify(settings: Settings) -> Identity:
+    """Name a process of a run.
+
+    With a `run_id` shards are told apart by their places, and attempts at one by when they began.
+    Workers of a queue share its messages as they come, so each is a run of its own.
+    """
+    own = new_run_id()
+    if settings.run_id is None:
+        return Identity(own, settings.shard.name or None)
+    if is_queue(settings.input):
+        return Identity(f"{settings.run_id}-{own}")
+    return Identity(settings.run_id, settings.shard.name or None, attempt_id=own)
 
 
 class Gauges(NamedTuple):
@@ -46,9 +62,9 @@ class Gauges(NamedTuple):
 class Live:
     """A run as it is just now."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, identity: Identity | None = None) -> None:
         """Begin with a run that is starting."""
-        self.run_id = new_run_id()
+        self.identity = identity or Identity(new_run_id())
         self.summary = Summary()
         """The newest one."""
         self.moved = time.monotonic()

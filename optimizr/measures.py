@@ -41,6 +41,8 @@ class Run(NamedTuple):
     encoder: str = ""
     host: str = ""
     python_version: str = ""
+    shard: str = ""
+    attempt_id: str = ""
 
 
 def saved_percent(input_bytes: int, output_bytes: int) -> int:
@@ -76,6 +78,8 @@ def _(event: RunStarted) -> Measured:
             event.encoder,
             event.host,
             event.python_version,
+            event.shard or "",
+            event.attempt_id or "",
         ),
         "runs": 1,
         "workers": event.workers,
@@ -116,6 +120,12 @@ def _(event: ImageConverted) -> Measured:
 
 @measure.register
 def _(event: ImageSkipped) -> Measured:
+    if event.reason == "resumed":
+        return {
+            "resumed_files": 1,
+            "resumed_input_bytes": event.input_bytes,
+            "resumed_output_bytes": event.output_bytes,
+        }
     measured: Measured = {"skipped_files": 1, "skips_by_reason": {event.reason: 1}}
     if event.reason == "up_to_date":
         measured["up_to_date_files"] = 1

@@ -48,6 +48,11 @@ def most(a: int | None, b: int | None) -> int | None:
     return b if a is None else a if b is None else max(a, b)
 
 
+def union(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the names that are in either, each once, in order."""
+    return tuple(sorted({*a, *b})) if a and b else a or b
+
+
 def add_counts(a: Mapping[Any, int], b: Mapping[Any, int]) -> Mapping[Any, int]:
     """Add counts by name; neither of the two given is changed."""
     if not a or not b:

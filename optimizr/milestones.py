@@ -45,8 +45,8 @@ def progress(summary: Summary) -> RunProgress:
     return RunProgress(
         total_files=summary.total_files,
         failed_files=summary.failed_files,
-        input_bytes=summary.input_bytes,
-        output_bytes=summary.output_bytes,
+        input_bytes=summary.done_input_bytes,
+        output_bytes=summary.done_output_bytes,
     )
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from optimizr import convert, endpoints, milestones, report, telemetry
+from optimizr import convert, inputs, milestones, outputs, report, telemetry
 from optimizr.books import Books, named, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
 from optimizr.dead_letters import DeadLetters, open_dead_letters
-from optimizr.endpoints import Remote
 from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
 from optimizr.events import (
     Event,
@@ -20,9 +19,10 @@ from optimizr.events import (
 from optimizr.gallery import Gallery
 from optimizr.hooks import Hooks
 from optimizr.job import Job
+from optimizr.labels import Labels
 from optimizr.limits import Limits
-from optimizr.live import Live, Phase
-from optimizr.monitor import Monitor, Waits
+from optimizr.live import Live, Phase, identify
+from optimizr.monitor import Monitor
 from optimizr.overheard import crash
 from optimizr.pool import Pool, Stop
 from optimizr.publish import MANIFEST_NAME, Manifest, open_manifest
@@ -37,6 +37,7 @@ from optimizr.source.queue import Queued
 from optimizr.store import Store
 from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
+from optimizr.store.open import Remote
 from optimizr.summary import Summary
 from optimizr.telemetry import Tracing
 from optimizr.telemetry.probes import Reached
@@ -65,21 +66,25 @@ def run(
     """
     stop = stop or Stop()
     store, source, output = _open(settings, stop)
-    live = Live(stop)
+    live = Live(stop, identify(settings))
     with telemetry.watched(settings, live, _reached(store, source), output) as traces:
         limits = Limits.of(settings.pool)
         output.prepare()
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)
         with (
-            open_books(output, settings, source, _maker(), stop, force, live.run_id) as books,
+            open_books(output, settings, source, _maker(), stop, force, live.identity) as books,
             open_manifest(settings, store, output) as manifest,
         ):
             receipts = Receipts(source, books, stop)
-            seals = endpoints.open_seals(settings, source, output)
-            find = endpoints.lookup(source, output)
-            resume = Resume(source, books.ledger, output, settings, force, find, seals, store.head)
+            seals = outputs.open_seals(settings, source, output)
+            find = outputs.lookup(source, output)
+            labels = Labels(settings, live.identity)
+            resume = Resume(
+                *(source, books.ledger, output, settings, force),
+                *(find, seals, store.head, labels),
+            )
             hooks = _hooks(books, resume, dead_letters, traces, receipts)
-            job = Job(store, output, settings, limits, hooks)
+            job = Job(store, output, settings, limits, hooks, labels)
             gallery = _gallery(settings, store, output, job, limits)
             told: list[Sink] = [*readers, gallery, *filter(None, [manifest])]
             url = settings.publish.base_url
@@ -107,8 +112,8 @@ def _open(
     """Give the input's store, its pictures, and the output, with all loaded that they will need."""
     convert.start(settings.picture.formats)
     is_queued = is_queue(settings.input)
-    store, source = open_queued(settings, stop) if is_queued else endpoints.open_input(settings)
-    output = endpoints.open_output(settings)
+    store, source = open_queued(settings, stop) if is_queued else inputs.open_input(settings)
+    output = outputs.open_output(settings)
     if settings.report.html:
         report.prepare_page()
     return store, source, output
@@ -173,7 +178,7 @@ def _convert(work: _Work) -> int:
     pool = Pool(_passing_skips(job, work.resume), limits.workers)
     interval = settings.monitor.interval.total_seconds()
     crew = Crew(pool, limits, adapts=settings.pool.workers == "auto")
-    with Monitor(interval, lambda: _waits(pool, crew, limits, work.source)) as monitor:
+    with Monitor(interval, lambda: crew.waits(work.source)) as monitor:
         live.work(pool, limits, monitor)
         record(milestones.started(settings, limits))
         record(monitor.sample())
@@ -206,7 +211,7 @@ def _settle(books: Books, store: Store, output: Store, work: _Work) -> None:
         return
     try:
         if not work.stop.requested:
-            books.settle(store, work.source, work.record.run_id, work.live.summary)
+            books.settle(store, work.source, work.live.identity.run_id, work.live.summary)
             if work.manifest is not None:
                 name = named(MANIFEST_NAME, books.tag)
                 work.manifest.write(name, work.settings.publish.manifest)
@@ -253,18 +258,6 @@ def _given_up(
     if pool.given_up >= limits.slots.total:
         stop.halt(_SLOTS_LOST)
     return failures
-
-
-def _waits(pool: Pool[Item | Skips, Result], crew: Crew, limits: Limits, source: Source) -> Waits:
-    return Waits(
-        worker_seconds=crew.worker_seconds,
-        source_seconds=pool.waited.seconds,
-        memory_seconds=limits.fetched.waited.seconds + limits.peak.waited.seconds,
-        slot_seconds=limits.slots.waited.seconds,
-        ignored_files=source.ignored,
-        in_flight=pool.in_flight,
-        workers=pool.workers,
-    )
 
 
 def _say_last(record: Recorder, stop: Stop, heard: Heard) -> None:

@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from optimizr import convert, endpoints
+from optimizr import convert, inputs, outputs
 from optimizr.config import Settings
-from optimizr.endpoints import Remote
 from optimizr.errors import PictureError
 from optimizr.events import (
     ImageConverted,
     RunPlanned,
-    new_run_id,
+    stamp,
 )
 from optimizr.job import Job, Outcome
 from optimizr.keys import to_text
@@ -26,11 +25,13 @@ from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.none import NoLedger
 from optimizr.ledger.others import absorb, has_ledger, has_others
 from optimizr.limits import Limits
+from optimizr.live import identify
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
 from optimizr.source import Item, Source
 from optimizr.store import Label, Writer
 from optimizr.store.local import LocalStore
+from optimizr.store.open import Remote
 
 SAMPLE = 20
 """Pictures that are converted for the estimate."""
@@ -68,12 +69,12 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     by bytes of input. Raises ConfigError and EnvironmentStop as `run` does.
     """
     convert.start(settings.picture.formats)
-    store, source = endpoints.open_input(settings)
-    output = endpoints.open_output(settings)
+    store, source = inputs.open_input(settings)
+    output = outputs.open_output(settings)
     limits = Limits.of(settings.pool)
     with _looking(settings, source, output, force, stop) as ledger:
-        find = endpoints.lookup(source, output)
-        seals = endpoints.open_seals(settings, source, output)
+        find = outputs.lookup(source, output)
+        seals = outputs.open_seals(settings, source, output)
         resume = Resume(source, ledger, output, settings, force, find, seals, store.head)
         drawn = _draw(_checked(resume, output, settings.input.startswith("@"), stop), stop)
     outcomes: list[Outcome] = []
@@ -86,10 +87,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     done = [outcome for outcome in outcomes if isinstance(outcome, ImageConverted)]
     scale = drawn.input_bytes / max(1, sum(outcome.input_bytes for outcome in done))
     at_once = min(limits.workers, limits.slots.total)
-    return RunPlanned(
-        run_id=new_run_id(),
-        seq=1,
-        timestamp=datetime.now(UTC),
+    planned = RunPlanned(
         total_files=drawn.todo + drawn.skipped,
         skipped_files=drawn.skipped,
         ignored_files=source.ignored,
@@ -102,6 +100,8 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
         ),
         interrupted=stop.requested,
     )
+    stamp(planned, identify(settings), 1, datetime.now(UTC))
+    return planned
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def _looking(
     settings: Settings, source: Source, output: LocalStore | Remote, force: bool, stop: Stop
 ) -> Iterator[Ledger | NoLedger]:
     """Give what the output's ledgers know, to look at."""
-    shelf = endpoints.shelf_of(settings, output)
+    shelf = outputs.shelf_of(settings, output)
     if shelf is None:
         with NoLedger() as nothing:
             yield nothing

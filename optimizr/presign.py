@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from optimizr import endpoints
+from optimizr import inputs, outputs
 from optimizr.books import named
 from optimizr.config import Settings
 from optimizr.errors import Cancelled, ConfigError
@@ -49,8 +49,8 @@ def presign(settings: Settings, stop: Stop) -> Signed:
     Raises ConfigError if the output is in no bucket, EnvironmentStop and PictureError if a store
     does not do its part, Cancelled if `stop` is requested: then no manifest is written.
     """
-    store, source = endpoints.open_input(settings)
-    output = endpoints.open_output(settings)
+    store, source = inputs.open_input(settings)
+    output = outputs.open_output(settings)
     if not isinstance(output, BucketStore):
         raise ConfigError(
             f"output: expected a bucket (s3://, gs:// or az://), got {settings.output!r}; only "
@@ -65,7 +65,7 @@ def presign(settings: Settings, stop: Stop) -> Signed:
         return [item.key, item.output] if has_copies else [item.output]
 
     with Manifest(store, output, settings.publish.presign or DEFAULT) as manifest:
-        find = endpoints.lookup(source, output)
+        find = outputs.lookup(source, output)
         missing = _gather(manifest, source, find, keys_of, output, stop)
         path = manifest.write(named(MANIFEST_NAME, settings.shard.name), settings.publish.manifest)
         return Signed(path, manifest.count, missing)

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from optimizr import endpoints
+from optimizr import inputs, outputs
 from optimizr.books import lock_of
 from optimizr.config import Settings
-from optimizr.endpoints import Remote, Shelf
 from optimizr.errors import ConfigError, EnvironmentStop, PictureError, Reason
 from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.others import absorb, has_others
+from optimizr.outputs import Shelf
 from optimizr.pool import Stop
 from optimizr.sections import ShardSettings
 from optimizr.source import Source
 from optimizr.store import Standing, Store
 from optimizr.store.local import LocalStore
+from optimizr.store.open import Remote
 
 
 class Orphan(NamedTuple):
@@ -39,9 +40,10 @@ def prune(settings: Settings, remove: bool, stop: Stop) -> Iterator[Orphan]:
     Raises ConfigError if the input has no picture at all, as when its volume is not mounted, if
     there is no ledger, or if a run is at work; EnvironmentStop if the world cannot go on.
     """
-    settings = settings.model_copy(update={"shard": ShardSettings()})  # what all of them made
-    store, source = endpoints.open_input(settings)
-    output = endpoints.open_output(settings)
+    whole = ShardSettings(index=0, count=1)  # what all of them made
+    settings = settings.model_copy(update={"shard": whole})
+    store, source = inputs.open_input(settings)
+    output = outputs.open_output(settings)
     shelf = _check(settings, source, output)
     with (
         lock_of(shelf, stop) as lock,
@@ -78,7 +80,7 @@ def _check(settings: Settings, source: Source, output: LocalStore | Remote) -> S
         raise ConfigError(
             f"input: expected the directory that the outputs were made from, got {settings.input!r}"
         )
-    shelf = endpoints.shelf_of(settings, output)
+    shelf = outputs.shelf_of(settings, output)
     if shelf is None:
         raise ConfigError(
             "ledger: expected the one of the runs that made the outputs, got none; pass --ledger"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from optimizr.config import Settings
-from optimizr.endpoints import Remote, check_names, checked_root, open_folder, open_remote
 from optimizr.errors import ConfigError
+from optimizr.inputs import check_names, checked_root, open_folder, open_remote
 from optimizr.pool import Stop
 from optimizr.queue.address import is_queue
 from optimizr.queue.open import open_queue
@@ -14,6 +14,7 @@ from optimizr.queue.patient import PatientQueue
 from optimizr.source.queue import Queued
 from optimizr.source.root import Root
 from optimizr.store.local import LocalStore
+from optimizr.store.open import Remote
 from optimizr.store.place import parse
 
 

@@ -56,7 +56,7 @@ class Recorder:
         self._settle_with_source = settle
         self._base_url = base_url
         self._live = live
-        self.run_id = live.run_id
+        self._identity = live.identity
         self._span = span
         self._stop = stop
         self._books = books
@@ -145,7 +145,7 @@ class Recorder:
         return event, summary
 
     def _stamp(self, body: Event, moment: datetime, place: int = 1) -> Event:
-        return stamp(body, self.run_id, self._seq + place, moment)
+        return stamp(body, self._identity, self._seq + place, moment)
 
     def _now(self) -> datetime:
         """Tell the time: the wall clock may be set while a run lasts, so by the steady one."""

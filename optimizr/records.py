@@ -32,6 +32,10 @@ def to_record(event: Event) -> dict[str, Any]:
         "seq": event.seq,
         "schema": SCHEMA,
     }
+    if event.shard is not None:
+        record["shard"] = event.shard
+    if event.attempt_id is not None:
+        record["attempt_id"] = event.attempt_id
     if event.trace_id is not None:
         record["trace_id"] = event.trace_id
         record["span_id"] = event.span_id

@@ -2,40 +2,51 @@
 
 `run.progress` and `run.finished` carry the whole state of the summary. So of each run the newest
 state counts, and only events after it are folded: a log may leave out single pictures, be cut at
-the front, be out of order, or be given twice, and the figures are still the run's own.
+the front, be out of order, or be given twice, and the figures are still the run's own. Shards of a
+run merge; of several attempts at the same shard, as when a pod is started again, each picture
+counts once.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import reduce
-from typing import Any, BinaryIO
+from math import inf
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from optimizr.errors import ConfigError
-from optimizr.events import (
-    Event,
-    RunPlanned,
-)
-from optimizr.records import from_record
-from optimizr.summary import Summary, merge
+from optimizr.events import Event, RunPlanned
+from optimizr.logs import Log, open_logs
+from optimizr.merges import union
+from optimizr.summary import Summary, follow, merge
 from optimizr.summary import reduce as add
 
+_SHARD = re.compile(r"\d{1,6}-of-\d{1,6}")
 
-class _Replayed:
-    """One run, as far as the logs tell."""
+
+class _Part(NamedTuple):
+    """What attempts are made at: a run, or a shard of it."""
+
+    run_id: str
+    shard: str
+    is_shared: bool
+    """Whether all shards of the run have its `run_id`."""
+
+
+class _Attempt:
+    """What one process did, as far as the logs tell."""
 
     def __init__(self) -> None:
-        self.state_seq = 0
+        self.state_seq: float = 0
         self.summary = Summary()
         self._seen: dict[int, int] = {}
 
-    def take_state(self, seq: int, state: dict[str, Any]) -> None:
+    def take_state(self, seq: float, state: dict[str, Any]) -> None:
         """Start from this state, if it is newer than the one at hand and whole."""
         if seq > self.state_seq:
             with suppress(ValidationError):
@@ -44,7 +55,7 @@ class _Replayed:
 
     def fold(self, event: Event) -> None:
         """Add an event, unless the state has it in it or it came before."""
-        if event.seq > self.state_seq and not self._is_repeated(event.seq - self.state_seq):
+        if event.seq > self.state_seq and not self._is_repeated(event.seq):
             self.summary = add(self.summary, event)
 
     def _is_repeated(self, place: int) -> bool:
@@ -55,66 +66,112 @@ class _Replayed:
         return bool(bits >> bit & 1)
 
 
-def replay(paths: Iterable[str]) -> Summary:
-    """Read logs, of one run or of many, and give the summary of all. Raises as `runs_of` does."""
-    return reduce(merge, runs_of(paths), Summary())
+class Replay(NamedTuple):
+    """What logs tell."""
+
+    runs: list[Summary]
+    """Of each run, or shard of one."""
+    whole: Summary
+    """Of all of them, with the shards named that are missing or did not come to their end."""
 
 
-def runs_of(paths: Iterable[str]) -> list[Summary]:
-    """Read logs and give the summary of each run; memory does not grow with them.
+def replay(paths: Iterable[str]) -> Replay:
+    """Read logs and summaries, of one run or of many; memory does not grow with them.
 
     Raises ConfigError if a file cannot be read, or if there is no event in any.
     """
-    runs: dict[str, _Replayed] = {}
-    files = [_open(path) for path in paths]
+    logs = open_logs(paths)
     try:
-        for event in _events(files, needle=b'"state"'):
-            state = getattr(event, "state", None)
-            if state:
-                runs.setdefault(event.run_id, _Replayed()).take_state(event.seq, state)
-        for event in _events(files):
-            if isinstance(event, RunPlanned):
-                continue  # nothing has been done
-            runs.setdefault(event.run_id, _Replayed()).fold(event)
+        attempts = _attempts(logs)
     finally:
-        for file in files:
-            file.close()
-    if not runs:
+        for log in logs:
+            log.close()
+    if not attempts:
         raise ConfigError(
-            "report: expected logs of optimizr, a JSON object a line, got none in these files"
+            "report: expected logs of optimizr, a JSON object a line, or its summaries, got "
+            "neither in these files"
         )
-    return [run.summary for run in runs.values()]
+    parts = {
+        part: reduce(follow, (made[name].summary for name in sorted(made)))
+        for part, made in attempts.items()
+    }
+    whole = reduce(merge, parts.values())
+    missing = tuple(sorted(_missing(parts), key=_place))
+    unfinished = tuple(sorted(_unfinished(parts), key=_place))
+    return Replay(
+        list(parts.values()),
+        replace(
+            whole,
+            missing_shards=union(whole.missing_shards, missing),
+            unfinished_shards=union(whole.unfinished_shards, unfinished),
+        ),
+    )
 
 
-def _open(path: str) -> BinaryIO:
-    """Open a log so that it can be read twice; what comes from a pipe is kept in a file."""
-    try:
-        file = open(0, "rb", closefd=False) if path == "-" else open(path, "rb")  # noqa: SIM115 - closed by replay
-        if file.seekable():
-            return file
-        with file:
-            kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by replay
-            shutil.copyfileobj(file, kept)
-            return kept
-    except OSError as error:
-        raise ConfigError(
-            f"report: expected a log that can be read, got {path!r} ({error.strerror})"
-        ) from None
+_Attempts = dict[_Part, dict[str, _Attempt]]
 
 
-def _events(files: Iterable[BinaryIO], needle: bytes = b"{") -> Iterator[Event]:
-    """Yield the events of the lines that have `needle` in them; other lines are passed over."""
-    for file in files:
-        file.seek(0)
-        for line in file:
-            if needle in line and (event := _event(line)) is not None:
-                yield event
+def _attempts(logs: list[Log]) -> _Attempts:
+    found: _Attempts = {}
+    for log in logs:
+        for number, state in enumerate(log.states()):
+            _take_summary(found, state, f"{log.name} {number}")
+        for event in log.events(needle=b"state"):
+            if carried := getattr(event, "state", None):
+                _of(found, event).take_state(event.seq, carried)
+    for log in logs:
+        for event in log.events():
+            if not isinstance(event, RunPlanned):  # nothing has been done
+                _of(found, event).fold(event)
+    return found
 
 
-def _event(line: bytes) -> Event | None:
-    try:
-        # What stands before the brace is a collector's prefix, as `kubectl logs --prefix` adds.
-        record = json.loads(line[line.index(b"{") :])
-        return from_record(record) if isinstance(record, dict) else None
-    except (ValueError, RecursionError):
-        return None
+def _of(found: _Attempts, event: Event) -> _Attempt:
+    shard = event.shard if event.shard and _SHARD.fullmatch(event.shard) else ""
+    part = _Part(event.run_id, shard, event.attempt_id is not None)
+    return found.setdefault(part, {}).setdefault(event.attempt_id or "", _Attempt())
+
+
+def _take_summary(found: _Attempts, state: dict[str, Any], name: str) -> None:
+    """Take the state of a summary.json: nothing comes after it. One of many runs is a part alone.
+
+    No event has the name of that.
+    """
+    taken = _Attempt()
+    taken.take_state(inf, state)
+    run = taken.summary.run
+    if run is None:
+        return
+    part, attempt = _Part(f"\n{name}", "", False), ""
+    if taken.summary.runs == 1:
+        part, attempt = _Part(run.run_id, run.shard, bool(run.attempt_id)), run.attempt_id
+    found.setdefault(part, {})[attempt] = taken
+
+
+def _missing(parts: Iterable[_Part]) -> Iterator[str]:
+    """Name the shards that others speak of: of the same run, if they share its `run_id`."""
+    seen: dict[tuple[str, int], set[int]] = {}
+    for part in parts:
+        if part.shard:
+            index, count = map(int, part.shard.split("-of-"))
+            seen.setdefault((_run_of(part), count), set()).add(index)
+    for (run, count), indices in seen.items():
+        for index in set(range(count)) - indices:
+            yield f"{run}{index}-of-{count}"
+
+
+def _unfinished(parts: dict[_Part, Summary]) -> Iterator[str]:
+    for part, summary in parts.items():
+        if part.shard and (summary.interrupted_runs or not summary.finished_runs):
+            yield f"{_run_of(part)}{part.shard}"
+
+
+def _run_of(part: _Part) -> str:
+    return f"{part.run_id}/" if part.is_shared else ""
+
+
+def _place(name: str) -> tuple[str, int, int]:
+    """Sort shards by number."""
+    run, _, shard = name.rpartition("/")
+    index, count = map(int, shard.split("-of-"))
+    return run, count, index

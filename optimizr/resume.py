@@ -15,8 +15,8 @@ from optimizr.errors import PictureError, Reason, Stage
 from optimizr.events import Event, ImageConverted, ImageSkipped
 from optimizr.hooks import Checked
 from optimizr.keys import to_text
+from optimizr.labels import Labels
 from optimizr.ledger.ledger import Known, Ledger
-from optimizr.ledger.makings import names_of
 from optimizr.ledger.none import NoLedger
 from optimizr.seals import Found, Seals
 from optimizr.source import Item
@@ -44,6 +44,7 @@ class Resume:
         find: Callable[[bytes], Standing | None] | None = None,
         seals: Seals | None = None,
         head: Callable[[bytes], Head] | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """With `force`, nothing is up to date.
 
@@ -59,7 +60,7 @@ class Resume:
         self._find = find or output.find
         self._overwrite = settings.policy.overwrite
         self._copies = settings.policy.if_larger == "copy"
-        self._makings = names_of(settings)
+        self._labels = labels or Labels(settings)
         self._force = force
 
     def __iter__(self) -> Iterator[Item | Skips]:
@@ -155,7 +156,7 @@ class Resume:
             return self._check_copy(item._replace(is_new=True))
         if self._tells_of(standing, item):
             self.made(item, standing.version)
-            return item, _skipped(item, "up_to_date", item.output, standing.size)
+            return item, _skipped(item, self._since(standing.label), item.output, standing.size)
         if self._overwrite == "never":
             return item, _skipped(item, "output_exists", item.output, 0)
         ours = self._is_ours(item.output, standing)
@@ -174,7 +175,9 @@ class Resume:
         if standing is None or standing.label is None:
             return item, None
         if self._tells_of(standing, item):
-            return item, _skipped(item, "up_to_date", item.key, 0)
+            is_resumed = self._labels.are_resumed(standing.label)
+            reason = "larger_copied" if is_resumed else "up_to_date"
+            return item, _skipped(item, reason, item.key, 0)
         return item._replace(superseded=item.key), None
 
     def _tells_of(self, standing: Standing, item: Item) -> bool:
@@ -182,7 +185,11 @@ class Resume:
         label = standing.label
         if label is None or self._force:
             return False
-        return label.source == item.version and label.making in self._makings
+        return self._labels.vouch_for(label, item.version)
+
+    def _since(self, label: Label | None) -> str:
+        """Say since when an output is up to date."""
+        return "resumed" if label is not None and self._labels.are_resumed(label) else "up_to_date"
 
     def _is_ours(self, key: bytes, standing: Standing) -> bool:
         """Tell whether optimizr made it: by its label, which a listing does not have.
@@ -201,10 +208,16 @@ class Resume:
             if known is not None and not self._force and self._is_up_to_date(item, known):
                 self._ledger.settle(item.key)
                 size = known.output_bytes if known.outcome == "converted" else 0
-                return _skipped(item, "up_to_date", known.output, size)
+                return _skipped(item, self._why(known), known.output, size)
             return self._allowed(self._listed(self._with_copy(item, known)))
         except PictureError as problem:
             return item._replace(problem=problem)
+
+    def _why(self, known: Known) -> str:
+        """Say why an item is skipped: what an earlier attempt at this run did is told once more."""
+        if not self._ledger.is_of_this_run(known):
+            return "up_to_date"
+        return "resumed" if known.outcome == "converted" else known.outcome
 
     def _is_up_to_date(self, item: Item, known: Known) -> bool:
         """Tell whether the item's output is there, by the name that it has today."""

@@ -50,10 +50,16 @@ class Seals:
     """Those that runs before have left in an output, and those of this run."""
 
     def __init__(self, output: Store, settings: Settings) -> None:
-        """Read what a run with the same settings has left. Raises EnvironmentStop."""
+        """Read what a run with the same settings has left. Raises EnvironmentStop.
+
+        What an earlier attempt at this very run has left vouches for nothing: the outputs must be
+        asked, to count those that it made.
+        """
         self._output = output
         self._key = _key(settings)
         self._made_with = list(names_of(settings))
+        self._run_id = settings.run_id
+        self._is_resumed = False
         self._known = frozenset(self._left())
         self._sums: dict[int, int] = {}
         """By the number of the stretch."""
@@ -80,7 +86,7 @@ class Seals:
                 return stretch
             if standing is not None:
                 total += _of(item, standing.version)
-        if total % _SUM not in self._known:
+        if self._is_resumed or total % _SUM not in self._known:
             return stretch
         return [found._replace(is_sealed=found.standing is not None) for found in stretch]
 
@@ -104,6 +110,7 @@ class Seals:
         if sums != self._known:
             left = {
                 "settings": self._made_with,
+                "run_id": self._run_id,
                 "sums": [f"{total:032x}" for total in sorted(sums)],
             }
             self._output.put(self._key, json.dumps(left).encode())
@@ -113,6 +120,7 @@ class Seals:
             data, _ = self._output.get(self._key)
             left = json.loads(data)
             if left["settings"] == self._made_with:
+                self._is_resumed = self._run_id is not None and left.get("run_id") == self._run_id
                 yield from [int(total, 16) for total in left["sums"]]
         except (PictureError, ValueError, TypeError, KeyError):
             return  # there are none, or none of ours: then outputs are asked

@@ -32,6 +32,7 @@ from optimizr.merges import (
     first,
     least,
     most,
+    union,
 )
 from optimizr.timeslots import Snapshots, Timeline, largest, together
 
@@ -39,18 +40,27 @@ TOP = 20
 """Length of the lists of the most remarkable pictures."""
 
 
-def _sum() -> Any:
-    return dataclasses.field(default=0, metadata={"merge": add})
+Merge = Callable[[Any, Any], Any]
+
+
+def _sum(follow: Merge = add) -> Any:
+    return _merged(add, 0, follow)
+
+
+def _later(_before: Any, after: Any) -> Any:
+    return after
 
 
 def _earliest(a: Run | None, b: Run | None) -> Run | None:
     return b if a is None else a if b is None else min(a, b, key=lambda run: run[:4])
 
 
-def _merged(merge: Callable[[Any, Any], Any], default: Any = None) -> Any:
+def _merged(merge: Merge, default: Any = None, follow: Merge | None = None) -> Any:
+    """Make a metric; `follow` merges it with that of a later attempt at the same, if otherwise."""
+    metadata = {"merge": merge, "follow": follow or merge}
     if isinstance(default, dict):
-        return dataclasses.field(default_factory=dict, metadata={"merge": merge})
-    return dataclasses.field(default=default, metadata={"merge": merge})
+        return dataclasses.field(default_factory=dict, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)  # no slots: `reduce` copies by the dictionary, four times as fast
@@ -60,30 +70,34 @@ class Summary:
     run: Run | None = _merged(_earliest)
     start_us: int | None = _merged(least)
     end_us: int | None = _merged(most)
-    runs: int = _sum()
-    finished_runs: int = _sum()
-    interrupted_runs: int = _sum()
-    exit_code: int | None = _merged(most)
-    abandoned_files: int = _sum()
-    workers: int = _sum()
-    cpu_slots: int = _sum()
-    memory_bytes: int = _sum()
-    memory_budget_bytes: int = _sum()
+    runs: int = _sum(follow=_later)
+    finished_runs: int = _sum(follow=_later)
+    interrupted_runs: int = _sum(follow=_later)
+    exit_code: int | None = _merged(most, follow=_later)
+    abandoned_files: int = _sum(follow=_later)
+    workers: int = _sum(follow=_later)
+    cpu_slots: int = _sum(follow=_later)
+    memory_bytes: int = _sum(follow=_later)
+    memory_budget_bytes: int = _sum(follow=_later)
 
     converted_files: int = _sum()
-    failed_files: int = _sum()
-    skipped_files: int = _sum()
-    ignored_files: int = _sum()
+    failed_files: int = _sum(follow=_later)
+    skipped_files: int = _sum(follow=_later)
+    ignored_files: int = _sum(follow=_later)
     input_bytes: int = _sum()
     output_bytes: int = _sum()
-    up_to_date_files: int = _sum()
-    up_to_date_input_bytes: int = _sum()
-    up_to_date_output_bytes: int = _sum()
+    resumed_files: int = _sum()
+    """Converted by earlier attempts at this run, and not in `converted_files`; see `follow`."""
+    resumed_input_bytes: int = _sum()
+    resumed_output_bytes: int = _sum()
+    up_to_date_files: int = _sum(follow=_later)
+    up_to_date_input_bytes: int = _sum(follow=_later)
+    up_to_date_output_bytes: int = _sum(follow=_later)
     pixels: int = _sum()
     larger_files: int = _sum()
     low_memory_files: int = _sum()
-    failures_by_reason: Mapping[str, int] = _merged(add_counts, {})
-    skips_by_reason: Mapping[str, int] = _merged(add_counts, {})
+    failures_by_reason: Mapping[str, int] = _merged(add_counts, {}, _later)
+    skips_by_reason: Mapping[str, int] = _merged(add_counts, {}, _later)
 
     fetch_us: int = _sum()
     convert_us: int = _sum()
@@ -118,24 +132,49 @@ class Summary:
     largest_savings: tuple[Entry, ...] = _merged(first(TOP), ())
     did_not_pay: tuple[Entry, ...] = _merged(first(TOP), ())
     """WebPs that are not smaller, whether they were kept or not; the largest losses."""
-    failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {})
+    failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {}, _later)
     timeline: Timeline = _merged(together, Timeline())
     warnings: int = _sum()
+
+    missing_shards: tuple[str, ...] = _merged(union, ())
+    """Shards of which nothing is known; only who reads the logs of all can tell, no event does."""
+    unfinished_shards: tuple[str, ...] = _merged(union, ())
+    """Shards that did not come to their end: they still run, or must be started again."""
 
     @property
     def total_files(self) -> int:
         """Pictures that came to an end: converted, failed or skipped."""
-        return self.converted_files + self.failed_files + self.skipped_files
+        return self.done_files + self.failed_files + self.skipped_files
+
+    @property
+    def done_files(self) -> int:
+        """Pictures converted by the run, in all attempts at it."""
+        return self.converted_files + self.resumed_files
+
+    @property
+    def done_input_bytes(self) -> int:
+        """Of these."""
+        return self.input_bytes + self.resumed_input_bytes
+
+    @property
+    def done_output_bytes(self) -> int:
+        """Of their WebPs."""
+        return self.output_bytes + self.resumed_output_bytes
+
+    @property
+    def saved_bytes(self) -> int:
+        """What these save; negative if the WebPs are larger."""
+        return self.done_input_bytes - self.done_output_bytes
 
     @property
     def tree_input_bytes(self) -> int:
         """Of all pictures that have a WebP now: made by this run, or by one before."""
-        return self.input_bytes + self.up_to_date_input_bytes
+        return self.done_input_bytes + self.up_to_date_input_bytes
 
     @property
     def tree_output_bytes(self) -> int:
         """Of the WebPs of these."""
-        return self.output_bytes + self.up_to_date_output_bytes
+        return self.done_output_bytes + self.up_to_date_output_bytes
 
     @property
     def elapsed_seconds(self) -> float:
@@ -160,14 +199,35 @@ class Summary:
         return _adapter().validate_python(state)
 
 
-_MERGES: dict[str, Callable[[Any, Any], Any]] = {
-    f.name: f.metadata["merge"] for f in dataclasses.fields(Summary)
-}
+_MERGES: dict[str, Merge] = {f.name: f.metadata["merge"] for f in dataclasses.fields(Summary)}
+_FOLLOWS: dict[str, Merge] = {f.name: f.metadata["follow"] for f in dataclasses.fields(Summary)}
+_RESUMED = (
+    ("resumed_files", "converted_files"),
+    ("resumed_input_bytes", "input_bytes"),
+    ("resumed_output_bytes", "output_bytes"),
+)
 
 
 def merge(a: Summary, b: Summary) -> Summary:
     """Put two summaries together, each metric by its own merge."""
     return _merged_with(a, vars(b))
+
+
+def follow(before: Summary, after: Summary) -> Summary:
+    """Put two attempts at the same pictures together, the later one second, each picture once.
+
+    What was worked is added. What became of the pictures, the later one tells of all: those that
+    failed before it has tried again, those that were converted before it has met as `resumed`. What
+    of these the logs of earlier attempts tell already stays `converted`, and the rest `resumed`:
+    they may be lost, or cut off where the process was killed.
+    """
+    old, new = vars(before), vars(after)
+    joined = {name: join(old[name], new[name]) for name, join in _FOLLOWS.items()}
+    has_met_all = after.finished_runs and not after.interrupted_runs
+    for resumed, converted in _RESUMED:
+        rest = new[resumed] - old[converted]
+        joined[resumed] = rest if has_met_all else max(rest, old[resumed])
+    return Summary(**joined)
 
 
 def reduce(summary: Summary, *events: Event) -> Summary:

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import ENV_PREFIX, Settings
 from optimizr.errors import (
     Cancelled,
@@ -85,7 +85,7 @@ def tune(
     The sample is drawn evenly, and is the same each time. Raises ConfigError if there are no
     pictures, EnvironmentStop if a trial cannot be run, Cancelled once `stop` is requested.
     """
-    store, source = endpoints.open_input(settings)
+    store, source = inputs.open_input(settings)
     items = _readable(store, _draw(source, sample))
     if not items:
         raise ConfigError(f"input: expected pictures in {settings.input!r}, got none")
@@ -175,6 +175,7 @@ def _settings_of(settings: Settings, trial: Trial, listed: Path) -> dict[str, An
     chosen = settings.model_dump(mode="json")
     chosen["input"] = f"@{listed}"
     chosen["dead_letter"] = chosen["ledger"] = chosen["root"] = None
+    chosen["run_id"] = None
     chosen["publish"] = {}
     chosen["webp"]["effort"] = trial.effort
     chosen["pool"]["workers"] = trial.workers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -65,3 +66,13 @@ def _check_header(value: str) -> str:
 
 
 HeaderValue = Annotated[str, AfterValidator(_check_header)]
+
+
+def _check_run_id(value: str) -> str:
+    """Take what Kubernetes names things by: it becomes part of files' names and of headers."""
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,127}", value):
+        raise ValueError("a name of letters, digits, dots, dashes and underscores, 128 at most")
+    return value
+
+
+RunId = Annotated[str, AfterValidator(_check_run_id)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, Reason
 from optimizr.source import Item
@@ -36,7 +36,7 @@ def fill(memory: Memory, *keys: str) -> MemoryStore:
 
 def open_source(input_: str, **more: object) -> list[Item]:
     settings = Settings(input=input_, output="memory://webps", **more)  # type: ignore[arg-type]
-    return list(endpoints.open_input(settings)[1])
+    return list(inputs.open_input(settings)[1])
 
 
 def test_items_come_in_order_with_what_the_listing_tells(memory: Memory) -> None:
@@ -150,7 +150,7 @@ def test_outputs_below_the_input_and_dead_letters_are_no_sources(memory: Memory)
     settings = Settings(
         input=f"{memory.url}/in", output=f"{memory.url}/in/webp", dead_letter=f"{memory.url}/in/bad"
     )
-    assert [item.key for item in endpoints.open_input(settings)[1]] == [b"a.jpg"]
+    assert [item.key for item in inputs.open_input(settings)[1]] == [b"a.jpg"]
 
 
 def test_what_would_give_two_pictures_one_output_is_refused(memory: Memory) -> None:
@@ -163,4 +163,4 @@ def test_what_would_give_two_pictures_one_output_is_refused(memory: Memory) -> N
             open_source(url, **more)
     in_place = Settings(input=url, output=f"{url}/", picture={"formats": ["webp"]})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="expected another place than the input"):
-        endpoints.open_input(in_place)
+        inputs.open_input(in_place)

@@ -17,8 +17,9 @@ from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop
 from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
 from optimizr.keys import to_text
+from optimizr.ledger.entries import Entry
 from optimizr.ledger.in_flight import InFlight, Note
-from optimizr.ledger.ledger import Entry, Ledger
+from optimizr.ledger.ledger import Ledger
 from optimizr.ledger.makings import fingerprint, made_with
 from optimizr.source import Item
 

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import Settings
 from optimizr.source.bucket import Bucket
 from tests.buckets import OfS3, open_at
@@ -153,7 +153,7 @@ def test_an_inventory_of_a_bucket_is_worked_through_without_asking_about_picture
     (tmp_path / "manifest.json").write_text(json.dumps(record))
     for listed in (f"{bucket.url}/inventory", tmp_path):
         settings = Settings(input=f"@{listed}/manifest.json", output="memory://webps")
-        assert list(endpoints.open_input(settings)[1]) == found
+        assert list(inputs.open_input(settings)[1]) == found
     with Faults(s3.endpoint) as faults:
         env = {**bucket.environment, "AWS_ENDPOINT_URL": faults.url}
         run = ("run", "--input", f"@{bucket.url}/inventory/manifest.json", "--report.html", "false")
@@ -174,7 +174,7 @@ def test_lists_in_a_bucket_are_read_in_parts_through_what_fails_in_passing(
     bucket.put("lists/keys.txt", lines)
     with Faults(s3.endpoint) as faults:
         monkeypatch.setenv("AWS_ENDPOINT_URL", faults.url)
-        source = endpoints.open_input(
+        source = inputs.open_input(
             Settings(input=f"@{bucket.url}/lists/keys.txt", output="memory://webps")
         )[1]
         items = iter(source)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import Settings
 from optimizr.errors import ConfigError, EnvironmentStop, Reason
 from optimizr.source import Item, Source
@@ -24,7 +24,7 @@ SCHEMA = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDa
 
 
 def opened(address: str, **more: Any) -> Source:
-    return endpoints.open_input(Settings(input=f"@{address}", output="memory://webps", **more))[1]
+    return inputs.open_input(Settings(input=f"@{address}", output="memory://webps", **more))[1]
 
 
 def keys(items: list[Item]) -> list[bytes]:
@@ -335,7 +335,7 @@ def test_a_root_takes_relative_lines_and_what_is_within_it(put: Put, tree: Path)
 
 def test_a_root_without_a_list_or_one_that_is_not_there_is_refused(put: Put, tree: Path) -> None:
     with pytest.raises(ConfigError, match=r"^root: expected none"):
-        endpoints.open_input(Settings(input=str(tree), output="out", root=str(tree)))
+        inputs.open_input(Settings(input=str(tree), output="out", root=str(tree)))
     with pytest.raises(ConfigError, match=r"^root: expected a directory"):
         opened(put("keys", b"a.jpg"), root="none")
     with pytest.raises(ConfigError, match=r"^root: expected a path, or a URL"):

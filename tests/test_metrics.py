@@ -85,6 +85,7 @@ def test_the_metrics_at_the_end_are_the_summarys_figures(events: list[Event]) ->
     labelled: dict[str, Mapping[str, float]] = {
         "optimizr_images_total": {
             "converted": summary.converted_files,
+            "resumed": summary.resumed_files,
             "skipped": summary.skipped_files,
             "failed": summary.failed_files,
         },
@@ -124,7 +125,7 @@ def test_a_bucket_has_all_that_is_within_its_bound_and_nothing_far_beyond(us: li
 def test_before_the_start_what_counts_is_0_and_what_is_not_known_is_absent() -> None:
     metrics = drawn(Summary())
     assert by_label(metrics, "optimizr_images_total") == dict.fromkeys(
-        ("converted", "skipped", "failed"), 0
+        ("converted", "resumed", "skipped", "failed"), 0
     )
     names = {name for name, _ in metrics}
     assert not names & {

@@ -126,9 +126,9 @@ def test_a_mistake_outside_of_a_run_is_an_event_without_a_run(
     code = in_reader(RAISES.format("run.finished"))
     if where == "before":
         code = (
-            "from optimizr import endpoints\n"
+            "from optimizr import inputs\n"
             "def planted(settings): raise TypeError('planted 5 of them')\n"
-            "endpoints.open_input = planted"
+            "inputs.open_input = planted"
         )
     done = planted(code, *folders)
     assert (done.returncode, done.stderr) == (3, f"{SENTENCE}\n")

@@ -150,11 +150,11 @@ def test_a_key_is_too_long_by_its_bytes() -> None:
 OPENED = """
 import sys
 sys.modules.update(dict.fromkeys(sys.argv[2:]))
-from optimizr import endpoints
+from optimizr import outputs
 from optimizr.config import Settings
 try:
-    endpoints.open_output(Settings(input=".", output=sys.argv[1]))
-except endpoints.ConfigError as error:
+    outputs.open_output(Settings(input=".", output=sys.argv[1]))
+except outputs.ConfigError as error:
     print(error)
 else:
     clouds = ("azure.storage.blob", "boto3", "google.cloud.storage", "obstore")

@@ -39,7 +39,7 @@ def opened(made: Made) -> Iterator[Callable[[], Queue]]:
         queue.close()
 
 
-def take(queue: Queue, count: int, most: int = 10, seconds: float = 10) -> list[Message]:
+def take(queue: Queue, count: int, most: int = 10, seconds: float = 30) -> list[Message]:
     """Receive until so many have come."""
     taken: list[Message] = []
     end = time.monotonic() + seconds

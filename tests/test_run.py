@@ -511,7 +511,7 @@ def test_many_files_cost_little_memory(optimizr: Program, tmp_path: Path, many: 
 
 def test_a_source_that_changes_while_it_waits_is_not_passed_off(tmp_path: Path) -> None:
     drawing(64, 64).pngsave(str(tmp_path / "a.png"))
-    from optimizr.endpoints import open_input
+    from optimizr.inputs import open_input
     from optimizr.job import Job
     from optimizr.limits import Limits
     from optimizr.sections import PoolSettings

@@ -13,9 +13,9 @@ import pytest
 from docs.generate import ROOT
 from optimizr.patience import TRIES
 from optimizr.sections import StoreSettings
-from optimizr.store.bucket import MAKING, SOURCE
 from optimizr.store.open import _MODULES
 from optimizr.store.place import BUCKETS, MEMORY, WEB
+from optimizr.store.words import MAKING, SOURCE
 from tests.conftest import Program
 from tests.make_pictures import photo
 from tests.servers.faults import Faults

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from optimizr.config import Settings
-from optimizr.endpoints import open_input
 from optimizr.errors import Reason
+from optimizr.inputs import open_input
 from optimizr.source import Item
 
 

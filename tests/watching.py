@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import optimizr
 from optimizr import convert as converter
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import Settings
 from optimizr.convert import convert
 from optimizr.pool import Stop
@@ -126,13 +126,13 @@ class _GatedSource:
 
 def gate_source(monkeypatch: pytest.MonkeyPatch, let_pass: int) -> Gate:
     gate = Gate(let_pass)
-    opened = endpoints.open_input
+    opened = inputs.open_input
 
     def open_gated(settings: Settings) -> Any:
         store, source = opened(settings)
         return store, _GatedSource(source, gate)
 
-    monkeypatch.setattr(endpoints, "open_input", open_gated)
+    monkeypatch.setattr(inputs, "open_input", open_gated)
     return gate
 
 

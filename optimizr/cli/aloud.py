@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from optimizr.cli.stdout import say
 from optimizr.errors import ExitCode, OptimizrError, mistake
-from optimizr.events import Event, RunCrashed, stamp
+from optimizr.events import Event, Identity, RunCrashed, stamp
 from optimizr.overheard import crash, listening
 from optimizr.pipeline import Heard
 from optimizr.recorder import Sink
@@ -46,4 +46,4 @@ def aloud(work: Callable[[Heard, Sink], int], tell: Sink, as_json: bool) -> int:
 
 
 def _outside_of_a_run(event: Event) -> Event:
-    return stamp(event, run_id="", seq=0, timestamp=datetime.now(UTC))
+    return stamp(event, Identity(""), seq=0, timestamp=datetime.now(UTC))

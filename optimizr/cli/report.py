@@ -1,25 +1,25 @@
-"""`optimizr report LOG...`: a run's report from its logs, or one of many runs together."""
+"""`optimizr report LOG...`: the report of a run, or of many together, from their logs."""
 
 from __future__ import annotations
-
-from functools import reduce
 
 from optimizr import report
 from optimizr.cli.parser import Parser
 from optimizr.cli.show import show
 from optimizr.cli.stdout import write
 from optimizr.errors import ConfigError, ExitCode
-from optimizr.replay import runs_of
-from optimizr.summary import Summary, merge
+from optimizr.replay import replay
 
 
 def parser() -> Parser:
     """Give the command's flags."""
     parser = Parser(
         prog="optimizr report",
-        description="Make the report of a run, or of many runs together, from their JSON logs.",
+        description="Make the report of a run, or of many shards or runs together, from their JSON "
+        "logs or from what they left as summary.json.",
     )
-    parser.add_argument("logs", nargs="+", metavar="LOG", help="a log of JSON lines; - is stdin")
+    parser.add_argument(
+        "logs", nargs="+", metavar="LOG", help="a log of JSON lines, or a summary.json; - is stdin"
+    )
     parser.add_argument("--html", metavar="FILE", help="write the page to FILE, as report.html")
     parser.add_argument("--json", metavar="FILE", help="write summary.json to FILE; - is stdout")
     return parser
@@ -28,8 +28,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the report, or write it as JSON or as a page."""
     args = parser().parse_args(argv)
-    runs = runs_of(args.logs)
-    summary = reduce(merge, runs, Summary())
+    runs, summary = replay(args.logs)
     if args.html is not None:
         from optimizr.report.html import to_html  # what it draws with is not for every report
 

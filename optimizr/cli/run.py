@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TextIO
 
-from optimizr import endpoints, pipeline
+from optimizr import inputs, outputs, pipeline
 from optimizr.cli.aloud import aloud
 from optimizr.cli.console import Bar, Lines, Terminal
 from optimizr.cli.malloc import settle_malloc
@@ -104,7 +104,7 @@ def _is_json(settings: Settings) -> bool:
 @contextmanager
 def _readers(settings: Settings, console: Terminal, tell: Sink, note: Sink) -> Iterator[list[Sink]]:
     """Give who tells people and machines of events, for the length of a `with`."""
-    endpoints.open_output(settings)  # a mistake in it is told before a log is begun
+    outputs.open_output(settings)  # a mistake in it is told before a log is begun
     count = _counter(settings)
     readers = [tell, note]
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def _readers(settings: Settings, console: Terminal, tell: Sink, note: Sink) -> I
 
 def _counter(settings: Settings) -> Callable[[], int | None]:
     """Give what counts the pictures, where there is an end of them. Raises ConfigError."""
-    return (lambda: None) if is_queue(settings.input) else endpoints.open_input(settings)[1].count
+    return (lambda: None) if is_queue(settings.input) else inputs.open_input(settings)[1].count
 
 
 def _close(file: TextIO) -> None:

@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from optimizr.cli.parser import Parser
-from optimizr.config import ENV_DELIMITER, ENV_PREFIX, Settings
+from optimizr.config import ENV_DELIMITER, ENV_PREFIX, CompletionIndex, Settings
 from optimizr.errors import ConfigError
 from optimizr.redaction import mask
 from optimizr.sections import Section
@@ -142,7 +142,10 @@ def _build(flags: PydanticBaseSettingsSource, given: dict[str, Any]) -> Settings
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return flags, env_settings, InitSettingsSource(settings_cls, given)
+            return (
+                *(flags, env_settings, InitSettingsSource(settings_cls, given)),
+                CompletionIndex(settings_cls),
+            )
 
     try:
         return Given()  # type: ignore[call-arg]

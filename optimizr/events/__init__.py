@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from optimizr.events.base import (
     Event,
+    Identity,
     locate,
     microseconds,
     milliseconds,
@@ -34,6 +35,7 @@ __all__ = [
     "EVENTS",
     "SCHEMA",
     "Event",
+    "Identity",
     "ImageConverted",
     "ImageFailed",
     "ImageSkipped",

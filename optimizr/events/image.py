@@ -55,8 +55,9 @@ class ImageSkipped(Event):
     key: str
     """The picture's key in the input."""
     reason: str
-    """A stable code: `up_to_date`, `output_exists`, `larger_skipped`, `larger_copied`,
-    `webp_copied`, `returned`."""
+    """A stable code: `up_to_date`, `resumed`, `output_exists`, `larger_skipped`, `larger_copied`,
+    `webp_copied`, `returned`. What is `resumed` was converted by an earlier attempt at this very
+    run (see `run_id`), and counts as converted."""
     input_bytes: int
     """Of the original's file."""
     output: str | None = None
@@ -64,7 +65,7 @@ class ImageSkipped(Event):
     output_url: str | None = None
     """Where that is served, with `publish.base_url`."""
     output_bytes: int = 0
-    """Of the WebP that is up to date; 0 with other reasons."""
+    """Of the WebP that is up to date or resumed; 0 with other reasons."""
     webp_bytes: int | None = None
     """Of the WebP that was made and not kept, since it is not smaller."""
     cause: str | None = None

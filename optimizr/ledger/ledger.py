@@ -13,9 +13,16 @@ from typing import Any, NamedTuple, Self
 
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop
-from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
-from optimizr.keys import from_text
+from optimizr.events import ImageFailed, ImageSkipped
 from optimizr.ledger.database import open_database, stop_of, transaction, translated
+from optimizr.ledger.entries import (
+    MAKES,
+    Entry,
+    Outcome,
+    made_by,
+    outcome_of,
+    output_bytes_of,
+)
 from optimizr.ledger.in_flight import InFlight
 from optimizr.ledger.makings import Makings
 from optimizr.ledger.unfinished import Unfinished
@@ -35,14 +42,8 @@ class Known(NamedTuple):
     outcome: str
     attempts: int
     """Runs that have failed at it; 0 if it went well."""
-
-
-class Entry(NamedTuple):
-    """The outcome of a picture, and the line of failed.jsonl if it failed."""
-
-    item: Item
-    event: ImageConverted | ImageSkipped | ImageFailed
-    failure: str | None = None
+    at_us: int
+    """When that was, in microseconds since 1970."""
 
 
 class Ledger:
@@ -74,6 +75,7 @@ class Ledger:
             self.in_flight = InFlight(os.path.join(folder, IN_FLIGHT_NAME))
             self._unfinished = Unfinished(self._db, self.in_flight, look_only)
             self._unfinished.take_up(died)
+        self._since_us = self._opened_us = _now_us()
 
     def __enter__(self) -> Self:
         return self
@@ -89,11 +91,24 @@ class Ledger:
     def find(self, key: bytes) -> Known | None:
         """Give what came of a picture last. Raises EnvironmentStop, as all below do."""
         row = self._one(
-            "select version, making, output, output_bytes, outcome, attempts from items "
+            "select version, making, output, output_bytes, outcome, attempts, at_us from items "
             "where key = ?",
             key,
         )
         return Known(*row) if row else None
+
+    def begin(self, run_id: str) -> None:
+        """Note which run writes here from now on, unless it is the one that did last."""
+        if (row := self._one("select since_us from run where run_id = ?", run_id)) is not None:
+            self._since_us = row[0]
+            return
+        with self._transaction() as db:
+            db.execute("delete from run")
+            db.execute("insert into run values(?,?)", (run_id, self._since_us))
+
+    def is_of_this_run(self, known: Known) -> bool:
+        """Tell whether that came of an earlier attempt at this very run."""
+        return self._since_us <= known.at_us < self._opened_us
 
     def is_current(self, known: Known, version: str) -> bool:
         """Tell whether that came of this version, and these settings would give the same."""
@@ -137,14 +152,16 @@ class Ledger:
     def _row(self, entry: Entry) -> tuple[Any, ...]:
         item, event, failure = entry
         attempts = event.attempts if isinstance(event, ImageFailed) else 0
+        was_there = isinstance(event, ImageSkipped) and event.reason == "up_to_date"
+        now = self._since_us - 1 if was_there else _now_us()  # from before this run
         return (
-            *(item.key, item.version, self._making_of(event), _made(event), item.size),
-            *(_output_bytes(event), _outcome(event), attempts, failure, time.time_ns() // 1000),
+            *(item.key, item.version, self._making_of(event), made_by(event), item.size),
+            *(output_bytes_of(event), outcome_of(event), attempts, failure, now),
         )
 
     def _enter(self, db: sqlite3.Connection, entry: Entry, row: tuple[Any, ...]) -> None:
         item, event, _ = entry
-        failed, makes = isinstance(event, ImageFailed), _outcome(event) in _MAKES
+        failed, makes = isinstance(event, ImageFailed), outcome_of(event) in MAKES
         if failed or makes:
             db.execute("insert or replace into items values(?,?,?,?,?,?,?,?,?,?)", row)
         if makes and not failed:
@@ -253,37 +270,11 @@ class Ledger:
         except sqlite3.Error as error:
             raise stop_of(self._path, error) from None
 
-    def _making_of(self, event: ImageConverted | ImageSkipped | ImageFailed) -> int:
-        smaller = _outcome(event) == "converted" and _output_bytes(event) < event.input_bytes
+    def _making_of(self, event: Outcome) -> int:
+        smaller = outcome_of(event) == "converted" and output_bytes_of(event) < event.input_bytes
         with self._lock, translated(self._path):
             return self._makings.number(smaller)
 
 
-_MAKES = frozenset({"converted", "larger_skipped", "larger_copied", "webp_copied"})
-"""Outcomes that say what is in the output; others leave it as it is."""
-
-
-def _outcome(event: ImageConverted | ImageSkipped | ImageFailed) -> str:
-    """Name what came of a picture; of one that is up to date, what came of it once.
-
-    Such a one is recorded only where its output told so itself, and the ledger did not know it.
-    """
-    if isinstance(event, ImageConverted):
-        return "converted"
-    if event.reason == "up_to_date" and isinstance(event, ImageSkipped):
-        return "converted" if event.output_bytes else "larger_copied"
-    return event.reason
-
-
-def _made(event: ImageConverted | ImageSkipped | ImageFailed) -> bytes | None:
-    """Give the key of what was written."""
-    if isinstance(event, ImageFailed) or _outcome(event) not in _MAKES or event.output is None:
-        return None
-    return from_text(event.output)
-
-
-def _output_bytes(event: ImageConverted | ImageSkipped | ImageFailed) -> int:
-    """Give the size of what was written; what was copied is as large as the original."""
-    if isinstance(event, ImageFailed) or _made(event) is None:
-        return 0
-    return event.output_bytes if _outcome(event) == "converted" else event.input_bytes
+def _now_us() -> int:
+    return time.time_ns() // 1000

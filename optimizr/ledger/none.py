@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from tempfile import SpooledTemporaryFile
 from typing import Self
 
-from optimizr.ledger.ledger import Entry, Known
+from optimizr.ledger.entries import Entry
+from optimizr.ledger.ledger import Known
 from optimizr.source import Item
 
 _IN_MEMORY = 4 << 20
@@ -41,6 +42,13 @@ class NoLedger:
 
     def find(self, key: bytes) -> Known | None:
         """Know of no picture."""
+
+    def begin(self, run_id: str) -> None:
+        """Note nothing: labels tell which run made an output."""
+
+    def is_of_this_run(self, known: Known) -> bool:
+        """Know of no run."""
+        return False
 
     def is_current(self, known: Known, version: str) -> bool:
         """Vouch for nothing."""

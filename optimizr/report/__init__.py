@@ -9,8 +9,12 @@ from optimizr.summary import Summary
 
 
 def to_json(summary: Summary) -> str:
-    """Write the figures as `summary.json` has them."""
-    return json.dumps(figures(summary), indent=2, ensure_ascii=False) + "\n"
+    """Write the figures as `summary.json` has them, and the state that they are drawn from.
+
+    From the state `optimizr report` puts the summaries of shards together.
+    """
+    written = {**figures(summary), "state": summary.to_state()}
+    return json.dumps(written, indent=2, ensure_ascii=False) + "\n"
 
 
 def prepare_page() -> None:

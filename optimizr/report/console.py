@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from optimizr.report.figures import figures
@@ -10,6 +11,8 @@ from optimizr.summary import Summary
 from optimizr.units import format_size
 
 _WIDTH = 80
+_SHOWN = 20
+"""Shards that are named; summary.json has all."""
 LABEL = 12
 """Columns of a line's label."""
 
@@ -43,7 +46,9 @@ def to_lines(summary: Summary) -> list[Line]:
     f = figures(summary)
     lines = [
         Line("runs", _runs(summary)),
-        Line("pictures", _pictures(f), "bad" if f["failed_files"] else "good"),
+        Line("missing", _shards(summary.missing_shards, "no log tells of"), "bad"),
+        Line("unfinished", _shards(summary.unfinished_shards, "not all was done of"), "bad"),
+        Line("pictures", _pictures(summary, f), "bad" if f["failed_files"] else "good"),
         Line("bytes", _bytes(summary, f), "good" if f["bytes_saved"] > 0 else "plain"),
         Line("whole tree", _tree(summary, f)),
         Line("time", _time(summary, f)),
@@ -63,9 +68,17 @@ def _runs(s: Summary) -> str:
     return f"{s.runs} together" if s.runs > 1 else ""
 
 
-def _pictures(f: dict[str, Any]) -> str:
+def _shards(names: Sequence[str], what: str) -> str:
+    """Name some shards."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"{what} {len(names):,} shards: {', '.join(names[:_SHOWN])}{more}"
+
+
+def _pictures(s: Summary, f: dict[str, Any]) -> str:
     parts = [
-        f"{f['processed_files']:,} converted",
+        f"{f['processed_files']:,} converted{_resumed(s)}",
         f"{f['failed_files']:,} failed",
         *(f"{count:,} {_words(reason)}" for reason, count in f["skips_by_reason"].items()),
         f"{f['abandoned_files']:,} abandoned" if f["abandoned_files"] else "",
@@ -74,14 +87,19 @@ def _pictures(f: dict[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def _resumed(s: Summary) -> str:
+    return f" ({s.resumed_files:,} by an earlier attempt)" if s.resumed_files > 0 else ""
+
+
 def _words(reason: str) -> str:
     return reason.replace("_", " ")
 
 
 def _bytes(s: Summary, f: dict[str, Any]) -> str:
-    if not s.converted_files:
+    if not s.done_files:
         return ""
-    return f"{_shrunk(s.input_bytes, s.output_bytes)} saved ({f['space_saving_percent']}%)"
+    shrunk = _shrunk(s.done_input_bytes, s.done_output_bytes)
+    return f"{shrunk} saved ({f['space_saving_percent']}%)"
 
 
 def _tree(s: Summary, f: dict[str, Any]) -> str:

@@ -100,8 +100,23 @@ FIGURES: tuple[Figure, ...] = (
     Figure("exit_code", "of the process; the largest of several", lambda s: s.exit_code),
     Figure("runs", "runs in this summary", lambda s: s.runs),
     Figure("finished_runs", "runs that told their end", lambda s: s.finished_runs),
+    Figure(
+        "missing_shards",
+        "of which no log tells; only `optimizr report` can say",
+        lambda s: list(s.missing_shards),
+    ),
+    Figure(
+        "unfinished_shards",
+        "that did not come to their end; only `optimizr report` can say",
+        lambda s: list(s.unfinished_shards),
+    ),
     Figure("total_files", "pictures that came to an end", lambda s: s.total_files),
-    Figure("processed_files", "pictures converted", lambda s: s.converted_files),
+    Figure("processed_files", "pictures converted, resumed ones too", lambda s: s.done_files),
+    Figure(
+        "resumed_files",
+        "of these, by earlier attempts with this `run_id`; here only those that no log told of",
+        lambda s: s.resumed_files,
+    ),
     Figure("failed_files", "pictures that could not be", lambda s: s.failed_files),
     Figure("skipped_files", "pictures left on purpose", lambda s: s.skipped_files),
     Figure(
@@ -129,24 +144,26 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure("failures_by_reason", "counts", lambda s: _by_count(dict(s.failures_by_reason))),
     Figure("skips_by_reason", "counts", lambda s: _by_count(dict(s.skips_by_reason))),
-    Figure("total_input_bytes", "of the pictures converted", lambda s: s.input_bytes),
-    Figure("total_output_bytes", "of their WebPs", lambda s: s.output_bytes),
-    Figure("total_input_gb", "2^30 bytes", lambda s: round(s.input_bytes / _GB, 6)),
-    Figure("total_output_gb", "2^30 bytes", lambda s: round(s.output_bytes / _GB, 6)),
-    Figure("bytes_saved", "input less output", lambda s: s.input_bytes - s.output_bytes),
-    Figure(
-        "space_saved_gb", "2^30 bytes", lambda s: round((s.input_bytes - s.output_bytes) / _GB, 6)
-    ),
+    Figure("total_input_bytes", "of the pictures converted", lambda s: s.done_input_bytes),
+    Figure("total_output_bytes", "of their WebPs", lambda s: s.done_output_bytes),
+    Figure("total_input_gb", "2^30 bytes", lambda s: round(s.done_input_bytes / _GB, 6)),
+    Figure("total_output_gb", "2^30 bytes", lambda s: round(s.done_output_bytes / _GB, 6)),
+    Figure("bytes_saved", "input less output", lambda s: s.saved_bytes),
+    Figure("space_saved_gb", "2^30 bytes", lambda s: round(s.saved_bytes / _GB, 6)),
     Figure(
         "space_saving_percent",
         "saved of input",
-        lambda s: _percent(s.input_bytes - s.output_bytes, s.input_bytes),
+        lambda s: _percent(s.saved_bytes, s.done_input_bytes),
     ),
-    Figure("compression_ratio", "input by output", lambda s: _ratio(s.input_bytes, s.output_bytes)),
+    Figure(
+        "compression_ratio",
+        "input by output",
+        lambda s: _ratio(s.done_input_bytes, s.done_output_bytes),
+    ),
     Figure(
         "tree_done_files",
         "of the whole tree: converted by this run, or up to date since one before",
-        lambda s: s.converted_files + s.up_to_date_files,
+        lambda s: s.done_files + s.up_to_date_files,
     ),
     Figure(
         "tree_input_bytes",

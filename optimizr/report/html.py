@@ -112,6 +112,8 @@ def _saving(entry: Entry | Pair) -> str:
 
 def _verdict(s: Summary) -> tuple[str, str]:
     """Give the state of the run as a class of the page and as a sentence."""
+    if s.missing_shards or s.unfinished_shards:
+        return "bad", "Not all shards came to their end; which ones is told below."
     if s.finished_runs < max(1, s.runs):
         return "bad", "Not all runs told their end: still running, or killed."
     if s.interrupted_runs:
@@ -134,10 +136,10 @@ def _pod(s: Summary) -> Pod:
     place = f", shard {shard['index']} of {shard['count']}" if shard.get("count", 1) > 1 else ""
     return Pod(
         name=f"{run.host or run.run_id}{place}" if run else "unknown",
-        converted=s.converted_files,
+        converted=s.done_files,
         failed=s.failed_files,
         skipped=s.skipped_files,
-        saved=format_size(s.input_bytes - s.output_bytes),
+        saved=format_size(s.saved_bytes),
         duration=format_seconds(s.elapsed_seconds),
         peak=format_size(s.peak_rss_bytes or 0),
         end="not told" if s.exit_code is None else f"exit {s.exit_code}",

@@ -36,6 +36,8 @@ class Label(NamedTuple):
     """The version of the source that it was made from."""
     making: str
     """What it was made with; see `optimizr.ledger.makings`."""
+    attempt: str = ""
+    """Which attempt at which run made it, as `RUN/ATTEMPT`; empty if the run had no `run_id`."""
 
 
 class Standing(NamedTuple):

@@ -6,12 +6,10 @@ killed leaves no parts behind. Words with each output say what it was made from 
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TypeVar
-from urllib.parse import quote, unquote
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.keys import to_text
@@ -23,11 +21,10 @@ from optimizr.store.cloud.backend import Backend
 from optimizr.store.cloud.refusals import Refusal
 from optimizr.store.place import WEB, Place
 from optimizr.store.verdicts import about_object, about_store, unusable
+from optimizr.store.words import label_of, words_of
 
 R = TypeVar("R")
 
-SOURCE, MAKING = "optimizrsource", "optimizrsettings"
-"""Names of the words with an output. Azure takes letters only; some proxies drop underscores."""
 _PAGE = 1000
 """Keys a listing asks for at once: the most that S3 gives."""
 _ONE_PUT = 16 << 20
@@ -165,8 +162,7 @@ class BucketStore:
                 return None
             raise
         words = found.words
-        label = Label(unquote(words.get(SOURCE, "")), words[MAKING]) if MAKING in words else None
-        return Standing(found.head.size, found.mtime_ns, label, found.head.version)
+        return Standing(found.head.size, found.mtime_ns, label_of(words), found.head.version)
 
     def get(self, key: bytes, version: str = "") -> tuple[bytes, Head]:
         """Read the whole object, if it is of that version. Raises PictureError or EnvironmentStop.
@@ -201,7 +197,7 @@ class BucketStore:
         Gives its version, None if something stands there. Raises PictureError or EnvironmentStop.
         """
         path = self._path(key)
-        words = self._words(key, label)
+        words = words_of(key, label, self._cache_control)
         try:
             return self._put_patiently(lambda: self._backend.objects.put(path, data, words, new))
         except Refusal as refusal:
@@ -219,7 +215,7 @@ class BucketStore:
         else:
             self.put(key, bytes(begun))
             return
-        path, words = self._path(key), self._words(key, None)
+        path, words = self._path(key), words_of(key, None, None)
         try:
             self._put_patiently(lambda: self._backend.objects.put(path, chunks(), words))
         except Refusal as refusal:
@@ -276,19 +272,3 @@ class BucketStore:
         except Refusal as told:
             return told if told.is_of_credentials else refusal
         return refusal
-
-    def _words(self, key: bytes, label: Label | None) -> dict[str, str]:
-        kind = mimetypes.guess_type(key.decode("utf-8", "replace"))[0] or _KINDS.get(
-            key.rpartition(b".")[2].lower(), "application/octet-stream"
-        )
-        words = {"Content-Type": kind}
-        if label is not None:
-            # A version may be an ETag, with its quotes and whatever else; headers take less.
-            words |= {SOURCE: quote(label.source, safe=":+=~"), MAKING: label.making}
-            if self._cache_control:
-                words["Cache-Control"] = self._cache_control
-        return words
-
-
-_KINDS = {b"webp": "image/webp", b"jsonl": "application/x-ndjson"}
-"""What Python's table of media types lacks."""

@@ -12,6 +12,8 @@ from optimizr.store.bucket import BucketStore
 from optimizr.store.memory import MemoryStore
 from optimizr.store.place import MEMORY, Place
 
+Remote = BucketStore | MemoryStore
+
 _MODULES = {
     "s3": ("s3", "s3"),
     "gs": ("gcs", "gcs"),
@@ -27,7 +29,7 @@ def open_place(
     settings: StoreSettings,
     publish: PublishSettings,
     leave_out: Iterable[Place] = (),
-) -> BucketStore | MemoryStore:
+) -> Remote:
     """Give the store at a place; nothing is asked of it yet.
 
     Raises ConfigError if what it needs is not installed.

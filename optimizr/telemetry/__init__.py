@@ -13,7 +13,7 @@ from typing import Protocol
 
 from optimizr.config import Settings
 from optimizr.errors import ConfigError
-from optimizr.events import Event, RunFinished
+from optimizr.events import Event, Identity, RunFinished
 from optimizr.live import Live
 from optimizr.stopwatch import Stopwatch
 from optimizr.store import Store
@@ -55,7 +55,7 @@ def watched(settings: Settings, live: Live, source: Reached, output: Store) -> I
     """
     with ExitStack() as stack:
         _measure(settings, live, source, output, stack)
-        yield _trace(settings, live.run_id, stack)
+        yield _trace(settings, live.identity, stack)
 
 
 def _measure(
@@ -75,14 +75,14 @@ def _measure(
     stack.callback(leave.at_end, settings, live, metrics)
 
 
-def _trace(settings: Settings, run_id: str, stack: ExitStack) -> Tracing:
+def _trace(settings: Settings, identity: Identity, stack: ExitStack) -> Tracing:
     is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if not settings.telemetry.otlp or is_disabled:
         return Untraced()
     try:
         from optimizr.telemetry.traces import Traces
 
-        return stack.enter_context(Traces(run_id, settings.telemetry.trace_sample))
+        return stack.enter_context(Traces(identity, settings.telemetry.trace_sample))
     except ImportError as error:
         raise ConfigError(
             f"telemetry.otlp: expected OpenTelemetry to load, got: {error}; "

@@ -91,6 +91,7 @@ def images(sight: Sight) -> Values:
     return by(
         {
             "converted": summary.converted_files,
+            "resumed": summary.resumed_files,
             "skipped": summary.skipped_files,
             "failed": summary.failed_files,
         }

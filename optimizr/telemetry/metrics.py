@@ -65,7 +65,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "optimizr_images_total",
         "counter",
-        "Pictures that came to an end: converted, skipped or failed.",
+        "Pictures that came to an end: converted, resumed (by an earlier attempt at the same run), "
+        "skipped or failed.",
         draw.images,
         ("outcome",),
     ),

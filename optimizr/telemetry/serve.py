@@ -12,7 +12,7 @@ from http import HTTPStatus
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from optimizr import endpoints
+from optimizr import inputs
 from optimizr.config import Settings
 from optimizr.errors import OptimizrError
 from optimizr.live import Live
@@ -59,7 +59,7 @@ def _count(settings: Settings, live: Live) -> None:
     if is_queue(settings.input):
         return
     try:
-        _, source = endpoints.open_input(settings)
+        _, source = inputs.open_input(settings)
         live.source_images = source.count()
     except (OptimizrError, OSError) as error:
         log.warning("telemetry.http: the pictures of the input could not be counted: %s", error)

@@ -40,7 +40,7 @@ from opentelemetry.trace import (
 
 from optimizr._version import __version__
 from optimizr.errors import ConfigError, ExitCode
-from optimizr.events import Event, ImageFailed, RunFinished, trace
+from optimizr.events import Event, Identity, ImageFailed, RunFinished, trace
 from optimizr.redaction import exporter_secrets, scrub
 from optimizr.stopwatch import Stopwatch
 from optimizr.telemetry.spans import IMAGE, RUN, RUN_ID, STAGES, attributes
@@ -64,12 +64,12 @@ _log = logging.getLogger(__name__)
 class Traces:
     """The traces of one run. `ended` is called from many threads, the rest by one."""
 
-    def __init__(self, run_id: str, share: float) -> None:
+    def __init__(self, identity: Identity, share: float) -> None:
         """Trace `share` of the pictures, from 0 to 1. Raises ConfigError.
 
         Where to and how is said by the OTEL_ variables.
         """
-        self._run_id = run_id
+        self._run_id = identity.run_id
         self._share = share
         self._epoch_ns = time.time_ns() - time.perf_counter_ns()
         self._is_closed = False
@@ -84,7 +84,7 @@ class Traces:
                 f"telemetry.otlp: expected OTEL_ variables that make an exporter, got: {said}"
             ) from None
         self._processor = processor
-        self._resource = _resource(run_id)
+        self._resource = _resource(identity.process)
         self._context = _new_context(_IDS.generate_trace_id())
         self._start = time.perf_counter()
         self.run = _ids(self._context)
@@ -214,12 +214,12 @@ class _Resource(Resource):
         return self._hash
 
 
-def _resource(run_id: str) -> Resource:
+def _resource(process: str) -> Resource:
     """Say who we are, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say otherwise."""
     ours = {
         SERVICE_NAME: "optimizr",
         SERVICE_VERSION: __version__,
-        SERVICE_INSTANCE_ID: run_id,
+        SERVICE_INSTANCE_ID: process,
     }
     return _Resource(Resource.create(ours).merge(OTELResourceDetector().detect()))
 
