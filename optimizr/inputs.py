@@ -15,7 +15,7 @@ from optimizr.source.listed import Listed, OfBucket, OfFolder
 from optimizr.source.names import extensions, is_picture
 from optimizr.source.retry import FailedList, Retry
 from optimizr.source.root import Root
-from optimizr.source.shard import Shard
+from optimizr.source.shard import WHOLE, Shard
 from optimizr.source.tree import Tree
 from optimizr.store.local import LocalStore
 from optimizr.store.open import Remote, open_place
@@ -72,6 +72,9 @@ def _open_list(settings: Settings, name: str) -> tuple[LocalStore | Remote, Sour
         store = open_folder(settings, folder)
         return store, Retry(listed, _tree(settings, store), store.is_folder, shard)
     root, endings = root_of(settings, listed), extensions(settings.picture.formats)
+    if shard.count > 1 and not settings.ledger and parse("output", settings.output):
+        # Each shard reads a part of the list. One with a ledger knows its pictures by their keys.
+        listed, shard = listed.of(shard), WHOLE
     place = parse("root", root.address)
     if place is not None:
         bucket = open_remote(settings, place)

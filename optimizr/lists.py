@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -12,8 +12,9 @@ from optimizr.errors import ConfigError, EnvironmentStop, PictureError
 from optimizr.source.formats import BadLine, Columns, Entry, plain, recognise
 from optimizr.source.lines import Text
 from optimizr.source.listed import Entries
-from optimizr.source.manifest import Manifest, read_manifest
+from optimizr.source.manifest import read_manifest
 from optimizr.source.names import extensions, is_picture
+from optimizr.source.portions import Part
 from optimizr.source.retry import FailedList
 from optimizr.source.root import Root
 from optimizr.store.local import LocalStore
@@ -61,10 +62,13 @@ def open_list(settings: Settings, name: str) -> FailedList | Entries:
     if form == "manifest":
         manifest = read_manifest(text)
         opens = (*spot.parts, _opener(settings, manifest.destination))
-        parts = partial(_parts, manifest, opens, spot.name)
+        parts = [
+            Part(partial(_part, key, opens, spot.name), size)
+            for key, size in zip(manifest.files, manifest.sizes, strict=True)
+        ]
         return Entries(parts, manifest.columns.entry, manifest.source, _COUNTED)
     entry = plain if form == "plain" else Columns().entry
-    return Entries(lambda: [text], entry, most=most)
+    return Entries([Part(lambda: text)], entry, most=most)
 
 
 def root_of(settings: Settings, entries: Entries) -> Root:
@@ -142,13 +146,8 @@ def _opened(spot: _Spot) -> Text:
     )
 
 
-def _parts(manifest: Manifest, opens: tuple[Open, ...], name: str) -> Iterator[Text]:
-    """Open the files of an inventory, one after the other, each where it is found first."""
-    for key in manifest.files:
-        yield _part(key, opens, name)
-
-
 def _part(key: bytes, opens: tuple[Open, ...], name: str) -> Text:
+    """Open a file of an inventory, where it is found first."""
     for opened in opens:
         try:
             return opened(key)

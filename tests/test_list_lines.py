@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from urllib.parse import quote, quote_plus
 
@@ -16,7 +16,9 @@ from optimizr.source.formats import Columns, Entry, plain
 from optimizr.source.lines import Line, Text
 from optimizr.source.listed import Entries, Listed, OfBucket
 from optimizr.source.names import extensions
+from optimizr.source.portions import Part
 from optimizr.source.root import Root
+from optimizr.store import Chunks
 
 
 def endless(lines: int) -> Iterator[bytes]:
@@ -24,8 +26,12 @@ def endless(lines: int) -> Iterator[bytes]:
         yield b"".join(b"s3://b/%08d/a picture.jpg\n" % n for n in range(start, start + 1_000))
 
 
+def text_of(name: str, pieces: Callable[[], Iterator[bytes]]) -> Text:
+    return Text(name, Chunks(0, lambda _start: pieces()))
+
+
 def made_up(lines: int) -> Listed:
-    entries = Entries(lambda: [Text("made up", lambda: endless(lines))], plain)
+    entries = Entries([Part(lambda: text_of("made up", lambda: endless(lines)))], plain)
     root = Root("s3://b", b"", None)
     return Listed(entries, root, OfBucket(root, bool), extensions(("jpeg",)))
 
@@ -54,7 +60,7 @@ def test_of_a_million_lines_nothing_is_kept() -> None:
 def test_a_gzip_that_grows_without_end_takes_no_more_memory() -> None:
     bomb = gzip.compress(bytes(64 << 20))
     tracemalloc.start()
-    assert [line.is_too_long for line in Text("bomb", lambda: iter([bomb])).lines()] == [True]
+    assert [line.is_too_long for line in text_of("bomb", lambda: iter([bomb])).lines()] == [True]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -66,14 +72,14 @@ def test_lines_are_the_same_however_they_are_cut(
 ) -> None:
     data = b"x\n" + b"\n".join(texts)
     expected = [
-        Line(number, text.removesuffix(b"\r"))
+        Line(str(number), text.removesuffix(b"\r"))
         for number, text in enumerate(data.split(b"\n"), 1)
         if text.strip()
     ]
     raw = gzip.compress(data) if zipped else data
     first = max(size, 2)  # by which a gzip is recognised
     cut = [raw[:first], *(raw[at : at + size] for at in range(first, len(raw), size))]
-    text = Text("made up", lambda: iter(cut))
+    text = text_of("made up", lambda: iter(cut))
     assert list(text.lines()) == expected
     assert text.whole(len(data)) == data
     assert text.whole(len(data) - 1) is None

@@ -16,6 +16,7 @@ from optimizr.config import Settings
 from optimizr.errors import ConfigError, EnvironmentStop, Reason
 from optimizr.source import Item, Source
 from optimizr.source.formats import BadLine, Columns, Entry, plain
+from optimizr.source.shard import Shard
 from tests.buckets import Memory
 
 Put = Callable[[str, bytes], str]
@@ -150,10 +151,16 @@ def test_lines_that_lead_elsewhere_fail_by_their_number_and_the_others_go_on(
     bad = {f"{address}:{number}".encode(): Reason.BAD_LINE for number in range(2, 9)}
     bad[b"out.jpg"] = Reason.BAD_LINE
     assert found == {b"a.jpg": None, **bad, b"sub/a.jpg": None}
-    shards = [opened(address, shard={"index": index, "count": 3}) for index in range(3)]
-    parts = [problems(shard) for shard in shards]
-    assert {key: reason for part in parts for key, reason in part.items()} == found
-    assert sum(map(len, parts)) == len(found)
+    for more in ({"ledger": "ledger"}, {}):
+        shards = [opened(address, shard={"index": n, "count": 3}, **more) for n in range(3)]
+        parts = [problems(shard) for shard in shards]
+        assert sum(map(len, parts)) == len(found)
+        together = {key: reason for part in parts for key, reason in part.items()}
+        if more:
+            assert together == found
+        else:  # where lines are not counted, they are named by where they begin
+            assert sorted(map(str, together.values())) == sorted(map(str, found.values()))
+            assert f"{address}:byte 6".encode() in together
 
 
 def test_of_urls_another_bucket_or_a_path_is_a_bad_line(put: Put) -> None:
@@ -199,6 +206,25 @@ def test_a_manifest_tells_size_and_version_of_what_is_there(
     assert second.problem is not None  # a line's end cannot be asked for
     assert (second.problem.reason, source.ignored) == (Reason.KEY_NOT_ADDRESSABLE, 1)
     assert source.count() == 5
+
+
+def test_shards_of_an_inventory_have_each_row_once_between_them(put: Put) -> None:
+    named = [f"deep/data/{number}.csv.gz" for number in range(5)]
+    for number, name in enumerate(named):
+        rows = b"".join(b'"pictures","%d/%d.jpg"\n' % (number, row) for row in range(40))
+        put(name.removeprefix("deep/"), gzip.compress(rows))
+    address = put("manifest.json", manifest(named, fileSchema="Bucket, Key"))
+    parts = [
+        {item.key for item in opened(address, shard={"index": index, "count": 3})}
+        for index in range(3)
+    ]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 200
+    assert all(len({key.split(b"/")[0] for key in part}) <= 3 for part in parts)
+    # Where a ledger is kept, it is by keys, so that another number of shards goes on.
+    kept = opened(address, shard={"index": 1, "count": 3}, ledger="ledger")
+    assert {item.key for item in kept} == {
+        key for part in parts for key in part if Shard(1, 3).has(key)
+    }
 
 
 def test_lines_are_counted_where_that_is_cheap(

@@ -193,6 +193,9 @@ def test_what_is_read_in_chunks_is_the_whole_as_often_as_it_is_read(
         read = list(chunks())
         assert b"".join(read) == data
         assert all(0 < len(chunk) <= CHUNK for chunk in read)
+    assert chunks.size == len(data)
+    for start in {0, 1, len(data) // 2, max(0, len(data) - 1), len(data)}:
+        assert b"".join(chunks(start)) == data[start:]
 
 
 def test_what_is_replaced_while_it_is_read_is_told_or_read_to_its_end(store: AnyStore) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from optimizr.errors import EnvironmentStop, PictureError, Reason
@@ -25,8 +26,8 @@ _BOM = b"\xef\xbb\xbf"
 class Line(NamedTuple):
     """A line that is not blank."""
 
-    number: int
-    """From 1."""
+    place: str
+    """Its number, from 1; in a list that is cut, at which byte it begins."""
     text: bytes
     """Without its end."""
 
@@ -39,24 +40,43 @@ class Line(NamedTuple):
 class Text:
     """A list as bytes, as often as they are read; gzip is recognised by its first bytes."""
 
-    def __init__(self, name: str, chunks: Chunks) -> None:
-        """Take what the file is called, for people, and what gives it."""
+    def __init__(self, name: str, chunks: Chunks, part: range | None = None) -> None:
+        """Take what the file is called, for people, and what gives it.
+
+        With `part` only the lines that begin at these bytes belong to it.
+        """
         self.name = name
         self._chunks = chunks
+        self._part = part
+
+    @cached_property
+    def is_zipped(self) -> bool:
+        """Whether it is a gzip. Raises EnvironmentStop."""
+        return next(self._read(), b"").startswith(_GZIP)
+
+    def cut(self, index: int, count: int) -> Text:
+        """Give one of so many parts, about as long as the others. Not of what is zipped."""
+        first, end = (self._chunks.size * at // count for at in (index, index + 1))
+        return Text(self.name, self._chunks, range(first, end))
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines that are not blank. Raises EnvironmentStop if it cannot all be read."""
-        number, rest = 0, b""
-        for piece in self.pieces():
-            first, *others = piece.split(b"\n")
-            rest = (rest + first)[: _LONGEST + 1]
-            for other in others:
-                number += 1
-                if rest.strip():
-                    yield Line(number, rest.removesuffix(b"\r"))
-                rest = other
-        if rest.strip():
-            yield Line(number + 1, rest.removesuffix(b"\r"))
+        if self._part is not None:
+            yield from self._placed(self._part)
+            return
+        for number, (_, text) in enumerate(_split(self.pieces(), 0), start=1):
+            if text.strip():
+                yield Line(str(number), text.removesuffix(b"\r"))
+
+    def _placed(self, part: range) -> Iterator[Line]:
+        start = max(0, part.start - 1)  # if that byte ends a line, the part begins with the next
+        pieces = (piece for chunk in self._read(start) for piece in _cut(chunk))
+        for at, line in _split(pieces, start):
+            if at >= part.stop:
+                return
+            text = line if at else line.removeprefix(_BOM)
+            if at in part and text.strip():
+                yield Line(f"byte {at}", text.removesuffix(b"\r"))
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what is in it, unzipped. Raises EnvironmentStop if it cannot all be read."""
@@ -89,9 +109,9 @@ class Text:
         for chunk in chunks:
             yield from _cut(chunk)
 
-    def _read(self) -> Iterator[bytes]:
+    def _read(self, start: int = 0) -> Iterator[bytes]:
         try:
-            yield from self._chunks()
+            yield from self._chunks(start)
         except PictureError as error:
             raise self._unreadable(_why(error)) from None
 
@@ -137,6 +157,19 @@ def count_lines(texts: Iterable[Text], most: int | None) -> int | None:
                 return None
         lines += not last.endswith(b"\n")
     return lines
+
+
+def _split(pieces: Iterable[bytes], at: int) -> Iterator[tuple[int, bytes]]:
+    """Yield each line, as far as it is wanted, and where it begins; the first does so `at`."""
+    rest, length = b"", 0
+    for piece in pieces:
+        first, *others = piece.split(b"\n")
+        rest, length = (rest + first)[: _LONGEST + 1], length + len(first)
+        for other in others:
+            yield at, rest
+            at += length + 1
+            rest, length = other, len(other)
+    yield at, rest
 
 
 def _cut(chunk: bytes) -> Iterator[bytes]:

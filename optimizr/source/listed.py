@@ -7,19 +7,23 @@ is kept of lines that have gone by.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.source import Item
 from optimizr.source.formats import BadLine, Entry, Parse
-from optimizr.source.lines import Text, count_lines
+from optimizr.source.lines import count_lines
 from optimizr.source.names import is_picture
+from optimizr.source.portions import Part, portions
 from optimizr.source.root import Root
 from optimizr.source.shard import WHOLE, Shard
 from optimizr.source.tree import not_in_the_tree
 from optimizr.store import Folders
 from optimizr.store.addresses import path_of
+
+_COUNTED = 16 << 20
+"""Bytes of a shared list that are read a second time, to count its lines."""
 
 
 class Told(NamedTuple):
@@ -36,37 +40,45 @@ class Entries:
 
     def __init__(
         self,
-        texts: Callable[[], Iterable[Text]],
+        parts: Sequence[Part],
         parse: Parse,
         base: str | None = None,
         most: int | None = None,
+        shard: Shard = WHOLE,
     ) -> None:
         """With `base`, that is what all lines are known to be of.
 
         With `most`, lines are not counted if there are more than so many bytes.
         """
-        self._texts = texts
+        self._parts = parts
         self._parse = parse
         self.base = base
         self._most = most
+        self._shard = shard
+
+    def of(self, shard: Shard) -> Entries:
+        """Give those of one shard, which reads no more of the list than it must."""
+        return Entries(self._parts, self._parse, self.base, _COUNTED, shard)
 
     def __iter__(self) -> Iterator[Told]:
         """Read from the beginning."""
-        for text in self._texts():
+        for text, has in portions(self._parts, self._shard):
             for line in text.lines():
                 try:
                     if line.is_too_long:
                         raise BadLine
                     entry = self._parse(line.text)
                 except BadLine:
-                    yield Told(f"{text.name}:{line.number}", None)
+                    if has(line.text):
+                        yield Told(f"{text.name}:{line.place}", None)
                     continue
-                if entry is not None:
-                    yield Told(f"{text.name}:{line.number}", entry)
+                if entry is not None and has(entry.key):
+                    yield Told(f"{text.name}:{line.place}", entry)
 
     def count(self) -> int | None:
         """Count the lines; None if they are too many."""
-        return count_lines(self._texts(), self._most)
+        count = count_lines((part.open() for part in self._parts), self._most)
+        return None if count is None else count // self._shard.count
 
 
 class Giver(Protocol):

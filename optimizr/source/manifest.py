@@ -23,6 +23,8 @@ class Manifest(NamedTuple):
     columns: Columns
     files: tuple[bytes, ...]
     """Keys of its parts."""
+    sizes: tuple[int, ...]
+    """Bytes of each; 1 for all where one is not told."""
 
 
 def read_manifest(text: Text) -> Manifest:
@@ -41,6 +43,7 @@ def read_manifest(text: Text) -> Manifest:
             _url(record["destinationBucket"]),
             Columns.named(record["fileSchema"]),
             tuple(file["key"].encode() for file in record["files"]),
+            _sizes([file.get("size") for file in record["files"]]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ConfigError(
@@ -48,6 +51,11 @@ def read_manifest(text: Text) -> Manifest:
             "cannot be read, or without sourceBucket, destinationBucket, fileFormat, fileSchema "
             "or files; fetch it again"
         ) from None
+
+
+def _sizes(told: list[object]) -> tuple[int, ...]:
+    sizes = tuple(size for size in told if isinstance(size, int) and size > 0)
+    return sizes if len(sizes) == len(told) else (1,) * len(told)
 
 
 def _url(bucket: str) -> str:

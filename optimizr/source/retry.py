@@ -47,9 +47,9 @@ class FailedList:
 
     def lines(self) -> Iterator[Failed]:
         """Yield the keys, in the list's order."""
-        for number, text in self._text.lines():
+        for place, text in self._text.lines():
             root, key = _parse(text)
-            yield Failed(f"{self._text.name}:{number}", key if root == self.root else None)
+            yield Failed(f"{self._text.name}:{place}", key if root == self.root else None)
 
     def count(self) -> int | None:
         """Count the lines; None if they are too many."""

@@ -12,6 +12,7 @@ concerns the store as a whole (full, gone, read-only) as EnvironmentStop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from optimizr.errors import PictureError, Reason, Stage
@@ -53,8 +54,20 @@ class Standing(NamedTuple):
     """As `Head` has it, in a store that keeps labels."""
 
 
-Chunks = Callable[[], Iterator[bytes]]
-"""Gives an object piece by piece, from its beginning each time that it is called."""
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """An object that is read piece by piece, as often as it is called."""
+
+    size: int
+    """Bytes."""
+    since: Callable[[int], Iterator[bytes]]
+    """Gives what follows from a byte on, by its number from 0."""
+
+    def __call__(self, start: int = 0) -> Iterator[bytes]:
+        """Read, from the beginning or from a byte on."""
+        return self.since(start)
+
+
 CHUNK = 4 << 20
 """Bytes of a large object that are read at once."""
 

@@ -185,9 +185,10 @@ class BucketStore:
             # Not all web servers give parts; what is small needs none.
             part = None if head.size <= CHUNK else (at, min(at + CHUNK, head.size))
             read = self._backend.objects.read
-            return self._ask(Stage.FETCH, key, lambda: read(path, only_of(head.version), part))[0]
+            data = self._ask(Stage.FETCH, key, lambda: read(path, only_of(head.version), part))[0]
+            return data if part else data[at:]
 
-        return lambda: map(chunk, range(0, head.size, CHUNK))
+        return Chunks(head.size, lambda start: map(chunk, range(start, head.size, CHUNK)))
 
     def put(
         self, key: bytes, data: bytes, label: Label | None = None, new: bool = False

@@ -52,9 +52,14 @@ class Opened:
         if self._number >= 0:
             os.close(self._number)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Read from the beginning; raises OSError, and PictureError if it was written over."""
-        at, size = 0, self._before.st_size
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._before.st_size
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        """Read from a byte on; raises OSError, and PictureError if it was written over."""
+        at, size = start, self._before.st_size
         while at < size:
             chunk = _read_at(self._number, min(CHUNK, size - at), at)
             if not chunk:

@@ -285,13 +285,13 @@ def _open(path: bytes) -> Chunks:
     except OSError as error:
         raise unreadable(error, Stage.FETCH, path) from None
 
-    def chunks() -> Iterator[bytes]:
+    def since(start: int) -> Iterator[bytes]:
         try:
-            yield from opened.chunks()
+            yield from opened.chunks(start)
         except OSError as error:
             raise unreadable(error, Stage.FETCH, path) from None
 
-    return chunks
+    return Chunks(opened.size, since)
 
 
 def _is_within(path: bytes, folder: bytes) -> bool:

@@ -113,13 +113,13 @@ class MemoryStore:
         """Open what is read piece by piece. Raises PictureError."""
         data = self._kept(key, Stage.FETCH).data
 
-        def chunks() -> Iterator[bytes]:
-            for at in range(0, len(data), CHUNK):
+        def since(start: int) -> Iterator[bytes]:
+            for at in range(start, len(data), CHUNK):
                 if self._kept(key, Stage.FETCH).data != data:
                     raise changed()
                 yield data[at : at + CHUNK]
 
-        return chunks
+        return Chunks(len(data), since)
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write the chunks as one object. Raises PictureError."""
