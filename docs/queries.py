@@ -69,8 +69,8 @@ sum(sum_over_time({app="optimizr", level="info"} |= `"image.converted"` | json
         "run.progress",
         """
 max_over_time({app="optimizr", level="info"} |= `"run.progress"`
-  | json event="event", run_id="run_id", total_files="total_files"
-  | event = `run.progress` | unwrap total_files [5m]) by (run_id)
+  | json event="event", run_id="run_id", shard="shard", total_files="total_files"
+  | event = `run.progress` | unwrap total_files [5m]) by (run_id, shard)
 """,
         "The fields are named because the line holds the whole `state`, which a plain `| json` "
         "would take apart.",
@@ -80,11 +80,11 @@ max_over_time({app="optimizr", level="info"} |= `"run.progress"`
         "run.sampled",
         """
 max_over_time({app="optimizr", level="info"} |= `"run.sampled"` | json
-  | event = `run.sampled` | unwrap rss_bytes [5m]) by (run_id)
+  | event = `run.sampled` | unwrap rss_bytes [5m]) by (run_id, shard)
 """,
-        "Each pod is a run, and `run_id` is a field of every event; `host` in `run.started` says "
-        "which pod a run is. The pipelines give the pod's name as structured metadata too, so "
-        "`by (pod)` does as well.",
+        "`run_id` is a field of every event, and of shards, which may have one together, `shard` "
+        "is; `host` in `run.started` says which pod a run is. The pipelines give the pod's name "
+        "as structured metadata too, so `by (pod)` does as well.",
     ),
     Query(
         "Warnings",
