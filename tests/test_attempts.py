@@ -322,8 +322,8 @@ def test_shards_that_are_missing_or_did_not_end_are_named(
     assert merged["missing_shards"] == ["job/2-of-4"]
     assert merged["unfinished_shards"] == ["job/1-of-4"]
     shown = optimizr("report", *logs, "--html", tmp_path / "report.html").stdout
-    assert "missing     no log tells of 1 shards: job/2-of-4" in shown
-    assert "unfinished  not all was done of 1 shards: job/1-of-4" in shown
+    assert "missing     no log tells of 1 shard: job/2-of-4" in shown
+    assert "unfinished  not all was done of 1 shard: job/1-of-4" in shown
     page = (tmp_path / "report.html").read_text()
     assert "Not all shards came to their end" in page
     assert "job/2-of-4" in page

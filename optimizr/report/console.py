@@ -73,7 +73,8 @@ def _shards(names: Sequence[str], what: str) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return f"{what} {len(names):,} shards: {', '.join(names[:_SHOWN])}{more}"
+    shards = "shard" if len(names) == 1 else "shards"
+    return f"{what} {len(names):,} {shards}: {', '.join(names[:_SHOWN])}{more}"
 
 
 def _pictures(s: Summary, f: dict[str, Any]) -> str:

@@ -113,7 +113,7 @@ def _saving(entry: Entry | Pair) -> str:
 def _verdict(s: Summary) -> tuple[str, str]:
     """Give the state of the run as a class of the page and as a sentence."""
     if s.missing_shards or s.unfinished_shards:
-        return "bad", "Not all shards came to their end; which ones is told below."
+        return "bad", "Not all shards came to their end; started again, they go on."
     if s.finished_runs < max(1, s.runs):
         return "bad", "Not all runs told their end: still running, or killed."
     if s.interrupted_runs:
