@@ -81,7 +81,7 @@ def podman(*args: object, check: bool = True) -> Done:
     return _call("podman", "--runtime", "runc", *args, check=check)
 
 
-def to_run(*args: object) -> list[str]:
+def to_run(*args: object, network: str = "none") -> list[str]:
     """Give the arguments of a container with limits, on whose root nothing can be written.
 
     A container inherits no more than we may have ourselves, which podman does not see by itself.
@@ -93,7 +93,7 @@ def to_run(*args: object) -> list[str]:
     ]
     return [
         *("run", "--read-only", "--read-only-tmpfs=false", "--memory=512m", "--cpus=1"),
-        *("--network=none", *limits, *map(str, args)),
+        *(f"--network={network}", *limits, *map(str, args)),
     ]
 
 

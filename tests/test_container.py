@@ -18,6 +18,7 @@ from tests import container
 from tests.conftest import Program, events, named, summary_of, webps
 from tests.container import IMAGE, podman, started, to_run
 from tests.make_pictures import HOME, photo
+from tests.servers.seaweed import S3
 from tests.watching import wait_until
 
 pytestmark = [
@@ -45,8 +46,8 @@ def mounted(pictures: Path, output: Path) -> tuple[str, ...]:
     return (f"--volume={pictures}:/data/input:ro", f"--volume={output}:/data/output")
 
 
-def run(*args: object) -> CompletedProcess[str]:
-    return podman(*to_run("--rm", *args), check=False)
+def run(*args: object, network: str = "none") -> CompletedProcess[str]:
+    return podman(*to_run("--rm", *args, network=network), check=False)
 
 
 @pytest.fixture
@@ -110,6 +111,34 @@ def test_a_mounted_config_and_the_environment_set_what_they_name(
     assert settings["webp"]["quality"] == 95
     assert settings["webp"]["effort"] == 0
     assert len(webps(output)) == len(list((HOME / "photos").iterdir()))
+
+
+def test_from_bucket_to_bucket_it_needs_no_folder(s3: S3) -> None:
+    pictures, webps = s3.new_bucket("pictures"), s3.new_bucket("webps")
+    for path in (HOME / "photos").iterdir():
+        s3.client.put_object(Bucket=pictures, Key=path.name, Body=path.read_bytes())
+    environment = [f"--env={name}={value}" for name, value in s3.environment().items()]
+    places = ("--input", f"s3://{pictures}", "--output", f"s3://{webps}")
+    done = run(*environment, IMAGE, "run", *places, network="host")
+    assert done.returncode == 0, done.stderr
+    made = {found["Key"] for found in s3.client.list_objects_v2(Bucket=webps)["Contents"]}
+    assert {f"{path.name}.webp" for path in (HOME / "photos").iterdir()} <= made
+
+
+def test_what_every_cloud_queue_and_trace_needs_is_there() -> None:
+    done = run("--entrypoint=/opt/optimizr/bin/python", IMAGE, "-c", LOAD)
+    assert done.returncode == 0, done.stderr
+
+
+LOAD = """
+import azure.identity, azure.storage.blob, obstore, pika, redis
+import google.cloud.pubsub_v1, google.cloud.storage
+import opentelemetry.exporter.otlp.proto.grpc.trace_exporter
+import opentelemetry.exporter.otlp.proto.http.trace_exporter
+import boto3
+for service in ("s3", "sqs", "sts", "sso", "sso-oidc", "signin"):
+    boto3.Session(region_name="eu-west-1").client(service)
+"""
 
 
 def test_the_exit_code_says_what_became_of_it(tmp_path: Path, output: Path) -> None:
