@@ -14,7 +14,7 @@ from typing import Any
 
 from docs import grafana, observability
 from optimizr import errors, events
-from optimizr.cli import USAGE, enqueue, presign, prune, report, run, schema, tune
+from optimizr.cli import USAGE, enqueue, presign, probe, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.events import image
@@ -72,14 +72,18 @@ def _cli() -> str:
         "presign": presign.command().parser,
         "report": report.parser(),
         "tune": tune.command().parser,
+        "probe": probe.parser(),
     }
+    without_settings = ("report", "probe")
     for title, parser in commands.items():
         rows = [
             f"| `{', '.join(action.option_strings) or action.metavar}` | {_one_line(action.help)} |"
             for action in parser._actions
             if action.help != argparse.SUPPRESS and action.dest not in (*setting_names(), "help")
         ]
-        more = "\nEvery [setting](settings.md) is a flag too.\n" if title != "report" else ""
+        more = (
+            "" if title in without_settings else "\nEvery [setting](settings.md) is a flag too.\n"
+        )
         page.append(_table(f"## optimizr {title}\n\n{parser.description}\n", _FLAGS, rows) + more)
     return "\n".join([*page, _exit_codes()])
 

@@ -6,10 +6,12 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from PIL import Image
 
 from tests.conftest import COMMAND, Program, clean_environment, leftovers, summary_of
 from tests.make_pictures import photo
+from tests.watching import wait_until
 
 COUNT = 24
 
@@ -229,3 +232,23 @@ def test_ctrl_c_at_a_terminal_still_ends_with_the_report(slow_tree: Path, tmp_pa
     assert "interrupted by SIGINT" in shown
     assert "pictures    " in shown
     assert "Traceback" not in shown
+
+
+def test_sigterm_before_a_run_has_begun_ends_it_too_as_process_1(tmp_path: Path) -> None:
+    if os.getuid() or shutil.which("unshare") is None:
+        pytest.skip("a process 1 of its own takes root and unshare")
+    os.mkfifo(tmp_path / "config.yaml")
+    with subprocess.Popen(
+        ["unshare", "--pid", "--fork", *COMMAND, "run", tmp_path / "config.yaml"],
+        env=clean_environment(),
+    ) as unshare:
+        # To open it succeeds once the program has, which then waits for what is written.
+        writer = wait_until(lambda: os.open(tmp_path / "config.yaml", os.O_WRONLY | os.O_NONBLOCK))
+        process_1 = psutil.Process(unshare.pid).children()[0]
+        process_1.terminate()
+        try:
+            assert unshare.wait(30) == 143
+        finally:
+            os.close(writer)
+            with suppress(psutil.NoSuchProcess):
+                process_1.kill()

@@ -7,6 +7,7 @@ logging set up, is anything printed, and does the process exit.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -27,6 +28,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of the settings",
     "tune": "try a sample of your pictures, and say which workers and effort to use",
     "doctor": "tell what this machine gives, and what to mend",
+    "probe": "ask a run that is under way whether it is alive or ready",
 }
 
 USAGE = f"""usage: optimizr COMMAND ...
@@ -42,6 +44,8 @@ commands:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; give the exit code (see `optimizr.errors.ExitCode`)."""
+    # Process 1, as in a container, is spared what no handler waits for; a run has one of its own.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(ExitCode.TERMINATED))
     _settle_streams()
     for name in ("G_MESSAGES_DEBUG", "VIPS_INFO"):
         os.environ.pop(name, None)  # GLib would write between the events on stdout
