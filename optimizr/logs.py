@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from optimizr.errors import ConfigError
 from optimizr.events import Event
 from optimizr.records import from_record
+from optimizr.scratch import scratch
 
 _WRAPPERS = ("line", "log", "message")
 """Where an event stands, as text, in what Loki and Grafana, Docker, and others write."""
@@ -70,7 +71,7 @@ def _open(path: str) -> BinaryIO:
     if file.seekable():
         return file
     with file:
-        kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `Log.close`
+        kept = tempfile.TemporaryFile(dir=scratch())  # noqa: SIM115 - closed by `Log.close`
         shutil.copyfileobj(file, kept)
         return kept
 

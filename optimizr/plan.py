@@ -28,6 +28,7 @@ from optimizr.limits import Limits
 from optimizr.live import identify
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
+from optimizr.scratch import scratch
 from optimizr.source import Item, Source
 from optimizr.store import Label, Writer
 from optimizr.store.local import LocalStore
@@ -125,7 +126,7 @@ def _looking(
         return
     # Nothing is known, or several ledgers know something: put together in one for the while.
     with (
-        tempfile.TemporaryDirectory(prefix="optimizr-") as folder,
+        tempfile.TemporaryDirectory(prefix="optimizr-", dir=scratch()) as folder,
         Ledger(os.fsencode(folder), settings, encoder="") as ledger,
     ):
         if os.path.isdir(top):

@@ -32,6 +32,7 @@ from optimizr.errors import (
 )
 from optimizr.keys import to_text
 from optimizr.pool import Stop
+from optimizr.scratch import scratch
 from optimizr.source import Item
 from optimizr.store import Store
 
@@ -117,10 +118,10 @@ def tune(
 def _folder() -> Iterator[Path]:
     """Make a folder for the length of a `with`, and translate what the system says about it."""
     try:
-        with tempfile.TemporaryDirectory(prefix="optimizr-tune-") as folder:
+        with tempfile.TemporaryDirectory(prefix="optimizr-tune-", dir=scratch()) as folder:
             yield Path(folder)
     except OSError as error:
-        where = f"to try in the temporary folder {tempfile.gettempdir()!r}"
+        where = f"to try in the temporary folder {scratch()!r}"
         raise stopped_by(error, "trial_failed", where) from None
 
 

@@ -113,6 +113,13 @@ def test_a_mounted_config_and_the_environment_set_what_they_name(
     assert len(webps(output)) == len(list((HOME / "photos").iterdir()))
 
 
+def test_without_a_place_for_temporary_files_what_needs_one_says_so(output: Path) -> None:
+    done = run(*mounted(HOME, output), IMAGE, "tune", "--input", "/data/input")
+    assert done.returncode == 3
+    assert "expected a folder for temporary files" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_from_bucket_to_bucket_it_needs_no_folder(s3: S3) -> None:
     pictures, webps = s3.new_bucket("pictures"), s3.new_bucket("webps")
     for path in (HOME / "photos").iterdir():

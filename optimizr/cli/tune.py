@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 from pathlib import Path
 
 from optimizr.cli.settings import Command
 from optimizr.cli.signals import stopping
 from optimizr.cli.stdout import complain, write
 from optimizr.errors import Cancelled, ConfigError, ExitCode, stopped_by
+from optimizr.scratch import scratch
 from optimizr.tune import NEAR_SMALLEST, Result, Tuned, tune
 from optimizr.units import format_size
 
@@ -19,7 +19,7 @@ _CHARTS = (".png", ".svg", ".pdf")
 def main(argv: list[str]) -> int:
     """Try, and tell."""
     # An output that is given is left out of the sample; where there is none, nothing is.
-    nowhere = str(Path(tempfile.gettempdir(), "optimizr-tune-without-output"))
+    nowhere = str(Path(scratch(), "optimizr-tune-without-output"))
     settings, flags = command().parse(argv, {"output": nowhere})
     if flags.chart is not None:
         _check_chart(flags.chart)
