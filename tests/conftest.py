@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from optimizr import convert
 from tests.make_pictures import HOME, drawing, photo
+from tests.warm import Warm
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -33,17 +34,27 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return kept | extra
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """The program, loaded once for all tests of this worker."""
+    loaded = Warm(clean_environment())
+    yield loaded
+    loaded.close()
+
+
 @pytest.fixture
-def optimizr(tmp_path: Path) -> Program:
-    """Run the program to its end, in an empty folder; stdout is a pipe, so it tells JSON."""
-    cwd = tmp_path / "cwd"
-    cwd.mkdir()
+def optimizr(tmp_path: Path, warm: Warm) -> Program:
+    """Run the program to its end, in an empty folder; stdout is no terminal, so it tells JSON."""
+    (tmp_path / "cwd").mkdir()
 
     def run(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *map(str, args)],
-            cwd=cwd,
-            env=clean_environment(**env),
+        argv, environment = [*map(str, args)], clean_environment(**env)
+        if not any(name.startswith("PYTHON") for name in env):
+            return warm.run(argv, environment, tmp_path)
+        return subprocess.run(  # what Python itself reads, it reads when it starts
+            [*COMMAND, *argv],
+            cwd=tmp_path / "cwd",
+            env=environment,
             capture_output=True,
             text=True,
             timeout=240,
