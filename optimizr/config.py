@@ -55,9 +55,9 @@ class CompletionIndex(InitSettingsSource):
         """Give what is told to this process. Raises ConfigError if it is no number."""
         index, shard = os.environ.get(COMPLETION_INDEX), self.current_state.get("shard", {})
         count = shard.get("count", 1) if isinstance(shard, dict) else 1
-        if index is None or str(count).strip() == "1" or "index" in shard:
+        if not index or str(count).strip() == "1" or "index" in shard:
             return {}
-        if not index.isdecimal():
+        if not (index.isascii() and index.isdecimal() and len(index) < 10):
             raise ConfigError(
                 f"environment: expected {COMPLETION_INDEX} to be a number from 0, as Kubernetes "
                 f"sets it, got {index!r}; unset it, or set shard.index"

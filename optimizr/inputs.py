@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from optimizr.config import COMPLETION_INDEX, Settings
+from optimizr.config import Settings
 from optimizr.errors import ConfigError, PictureError, Reason
 from optimizr.lists import open_list, root_of
 from optimizr.queue.address import is_queue
@@ -33,7 +33,6 @@ def open_input(settings: Settings) -> tuple[LocalStore | Remote, Source]:
             "input: expected pictures that can be listed, got a queue; `optimizr run` takes "
             "messages, without --dry-run"
         )
-    _check_shard(settings)
     if settings.input.startswith("@"):
         return _open_list(settings, settings.input[1:])
     if settings.root is not None:
@@ -81,17 +80,6 @@ def _open_list(settings: Settings, name: str) -> tuple[LocalStore | Remote, Sour
         return bucket, Listed(listed, root, OfBucket(root, bucket.contains), endings, shard)
     store = open_folder(settings, checked_root(root.address))
     return store, Listed(listed, root, _named(settings, store), endings, shard)
-
-
-def _check_shard(settings: Settings) -> None:
-    """Refuse to let each pod of an Indexed Job do all pictures. Raises ConfigError."""
-    index, shard = os.environ.get(COMPLETION_INDEX), settings.shard
-    if index is not None and shard.count == 1 and "index" not in shard.model_fields_set:
-        raise ConfigError(
-            f"shard.count: expected the completions of this Indexed Job, since {COMPLETION_INDEX} "
-            f"is {index}, got 1; set OPTIMIZR_SHARD__COUNT to them, or shard.index if this pod is "
-            "to do all"
-        )
 
 
 def checked_root(path: str) -> str:

@@ -13,10 +13,10 @@ class Labels:
 
     def __init__(self, settings: Settings, identity: Identity | None = None) -> None:
         self._makings = names_of(settings)  # by whether the WebP did not get smaller
-        self._run_id = self._mark = ""
+        self._part = self._mark = ""
         if identity is not None and identity.attempt_id is not None:
-            self._run_id = identity.run_id
-            self._mark = f"{identity.run_id}/{identity.attempt_id}"
+            self._part = f"{identity.run_id}/{identity.shard or ''}"
+            self._mark = f"{self._part}/{identity.attempt_id}"
 
     def of(self, version: str, is_larger: bool) -> Label:
         """Label what is made from this version of a picture; a copy of it is no smaller."""
@@ -27,6 +27,10 @@ class Labels:
         return label.source == version and label.making in self._makings
 
     def are_resumed(self, label: Label) -> bool:
-        """Tell whether an output was made by an earlier attempt at this very run."""
-        run_id = label.attempt.partition("/")[0]
-        return bool(self._run_id) and run_id == self._run_id and label.attempt != self._mark
+        """Tell whether an output was made by an earlier attempt at this shard of this run."""
+        part = label.attempt.rpartition("/")[0]
+        return bool(part) and part == self._part and label.attempt != self._mark
+
+    def tell_of_copy(self, label: Label) -> bool:
+        """Tell whether what was made did not get smaller: then it may be the original itself."""
+        return label.making == self._makings[True]

@@ -7,11 +7,13 @@ values are swapped whole, so there is no lock and nothing to pay while nobody as
 
 from __future__ import annotations
 
+import os
 import time
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from optimizr.config import Settings
+from optimizr.config import COMPLETION_INDEX, Settings
+from optimizr.errors import ConfigError
 from optimizr.events import Identity, new_run_id
 from optimizr.limits import Limits
 from optimizr.monitor import Monitor, Waits
@@ -45,6 +47,21 @@ def identify(settings: Settings) -> Identity:
     if is_queue(settings.input):
         return Identity(f"{settings.run_id}-{own}")
     return Identity(settings.run_id, settings.shard.name or None, attempt_id=own)
+
+
+def check_shard(settings: Settings) -> None:
+    """Refuse to let each pod of an Indexed Job do all pictures. Raises ConfigError.
+
+    Workers of a queue share its messages, whatever their places.
+    """
+    index, shard = os.environ.get(COMPLETION_INDEX), settings.shard
+    is_placed = shard.count > 1 or "index" in shard.model_fields_set
+    if index and not is_placed and not is_queue(settings.input):
+        raise ConfigError(
+            f"shard.count: expected the completions of this Indexed Job, since {COMPLETION_INDEX} "
+            f"is {index}, got 1; set OPTIMIZR_SHARD__COUNT to them, or, if this pod is to do all "
+            "pictures, OPTIMIZR_SHARD__INDEX to 0"
+        )
 
 
 class Gauges(NamedTuple):

@@ -37,6 +37,8 @@ class Log:
                 f"report: expected a log that can be read, got {path!r} ({error.strerror})"
             ) from None
         self._is_document = _is_document(self._file)
+        self.is_empty = True
+        """Whether nothing was found in it so far."""
 
     def close(self) -> None:
         """Close it."""
@@ -47,12 +49,14 @@ class Log:
         for record in self._records(needle):
             event = _event(record)
             if event is not None:
+                self.is_empty = False
                 yield event
 
     def states(self) -> Iterator[dict[str, Any]]:
         """Yield the state of each summary."""
         for record in self._records(b"state"):
             if "event" not in record and isinstance(record.get("state"), dict):
+                self.is_empty = False
                 yield record["state"]
 
     def _records(self, needle: bytes) -> Iterator[dict[str, Any]]:
@@ -62,8 +66,7 @@ class Log:
             return
         for line in self._file:
             if needle in line:
-                # What stands before the brace is a collector's prefix.
-                yield from _objects(line[line.find(b"{") :])
+                yield from _objects_of_line(line)
 
 
 def _open(path: str) -> BinaryIO:
@@ -82,6 +85,20 @@ def _is_document(file: BinaryIO) -> bool:
     return file.readline(1024).strip() in (b"{", b"[")
 
 
+def _objects_of_line(line: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a line; before them may stand what a collector has put there."""
+    if line.lstrip().startswith((b"[{", b"[ {")):
+        yield from _objects(line)
+        return
+    start = line.find(b"{")
+    while start >= 0:
+        found = list(_objects(line[start:]))
+        if found:
+            yield from found
+            return
+        start = line.find(b'{"', start + 1)  # the first may have been labels, as `{app="optimizr"}`
+
+
 def _objects(text: bytes) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON text, out of what is around them; none if it is no JSON."""
     try:
@@ -90,14 +107,30 @@ def _objects(text: bytes) -> Iterator[dict[str, Any]]:
         return
     for record in found if isinstance(found, list) else [found]:
         if isinstance(record, dict):
-            yield _unwrapped(record)
+            yield from _unwrapped(record)
 
 
-def _unwrapped(record: dict[str, Any]) -> dict[str, Any]:
-    inner = next((record[name] for name in _WRAPPERS if isinstance(record.get(name), str)), "")
-    if "event" in record or not inner.lstrip().startswith("{"):
-        return record
-    return next(_objects(inner.encode(errors="surrogatepass")), record)
+def _unwrapped(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "event" in record or "state" in record:
+        yield record
+        return
+    inner = next((record[name] for name in _WRAPPERS if name in record), None)
+    if isinstance(inner, dict):
+        yield inner
+    elif isinstance(inner, str) and inner.lstrip().startswith("{"):
+        yield from _objects(inner.encode(errors="surrogatepass"))
+    elif isinstance(record.get("data"), dict):
+        yield from _answered(record["data"])
+
+
+def _answered(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of an answer of Loki's API: streams, each with pairs of time and line."""
+    streams = data.get("result")
+    for stream in streams if isinstance(streams, list) else []:
+        values = stream.get("values") if isinstance(stream, dict) else None
+        for value in values if isinstance(values, list) else []:
+            if isinstance(value, list) and len(value) > 1 and isinstance(value[1], str):
+                yield from _objects(value[1].encode(errors="surrogatepass"))
 
 
 def _event(record: dict[str, Any]) -> Event | None:

@@ -21,7 +21,7 @@ from optimizr.hooks import Hooks
 from optimizr.job import Job
 from optimizr.labels import Labels
 from optimizr.limits import Limits
-from optimizr.live import Live, Phase, identify
+from optimizr.live import Live, Phase, check_shard, identify
 from optimizr.monitor import Monitor
 from optimizr.overheard import crash
 from optimizr.pool import Pool, Stop
@@ -65,6 +65,7 @@ def run(
     done and the reports are written.
     """
     stop = stop or Stop()
+    check_shard(settings)
     store, source, output = _open(settings, stop)
     live = Live(stop, identify(settings))
     with telemetry.watched(settings, live, _reached(store, source), output) as traces:

@@ -25,7 +25,7 @@ from optimizr.ledger.lock import LOCK_NAME, Lock
 from optimizr.ledger.none import NoLedger
 from optimizr.ledger.others import absorb, has_ledger, has_others
 from optimizr.limits import Limits
-from optimizr.live import identify
+from optimizr.live import check_shard, identify
 from optimizr.pool import Pool, Stop
 from optimizr.resume import Resume, Skips
 from optimizr.scratch import scratch
@@ -69,6 +69,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     The sample is drawn evenly from all pictures, and is the same each time. The estimate scales
     by bytes of input. Raises ConfigError and EnvironmentStop as `run` does.
     """
+    check_shard(settings)
     convert.start(settings.picture.formats)
     store, source = inputs.open_input(settings)
     output = outputs.open_output(settings)

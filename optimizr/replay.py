@@ -10,7 +10,7 @@ counts once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
@@ -26,7 +26,7 @@ from optimizr.merges import union
 from optimizr.summary import Summary, follow, merge
 from optimizr.summary import reduce as add
 
-_SHARD = re.compile(r"\d{1,6}-of-\d{1,6}")
+_SHARD = re.compile(r"(\d{1,5})-of-(\d{1,5})", re.ASCII)
 
 
 class _Part(NamedTuple):
@@ -73,6 +73,8 @@ class Replay(NamedTuple):
     """Of each run, or shard of one."""
     whole: Summary
     """Of all of them, with the shards named that are missing or did not come to their end."""
+    empty: list[str]
+    """Files that tell of nothing."""
 
 
 def replay(paths: Iterable[str]) -> Replay:
@@ -92,7 +94,7 @@ def replay(paths: Iterable[str]) -> Replay:
             "neither in these files"
         )
     parts = {
-        part: reduce(follow, (made[name].summary for name in sorted(made)))
+        part: reduce(follow, (made[name].summary for name in sorted(made, key=_when(made))))
         for part, made in attempts.items()
     }
     whole = reduce(merge, parts.values())
@@ -105,10 +107,16 @@ def replay(paths: Iterable[str]) -> Replay:
             missing_shards=union(whole.missing_shards, missing),
             unfinished_shards=union(whole.unfinished_shards, unfinished),
         ),
+        [log.name for log in logs if log.is_empty],
     )
 
 
 _Attempts = dict[_Part, dict[str, _Attempt]]
+
+
+def _when(made: dict[str, _Attempt]) -> Callable[[str], tuple[int, str]]:
+    """Sort attempts by when they began; their names tell that by the second."""
+    return lambda name: (made[name].summary.start_us or 0, name)
 
 
 def _attempts(logs: list[Log]) -> _Attempts:
@@ -127,8 +135,7 @@ def _attempts(logs: list[Log]) -> _Attempts:
 
 
 def _of(found: _Attempts, event: Event) -> _Attempt:
-    shard = event.shard if event.shard and _SHARD.fullmatch(event.shard) else ""
-    part = _Part(event.run_id, shard, event.attempt_id is not None)
+    part = _Part(event.run_id, _shard(event.shard or ""), event.attempt_id is not None)
     return found.setdefault(part, {}).setdefault(event.attempt_id or "", _Attempt())
 
 
@@ -140,12 +147,20 @@ def _take_summary(found: _Attempts, state: dict[str, Any], name: str) -> None:
     taken = _Attempt()
     taken.take_state(inf, state)
     run = taken.summary.run
-    if run is None:
+    if not taken.state_seq:
         return
     part, attempt = _Part(f"\n{name}", "", False), ""
-    if taken.summary.runs == 1:
-        part, attempt = _Part(run.run_id, run.shard, bool(run.attempt_id)), run.attempt_id
+    if run is not None and taken.summary.runs == 1:
+        # What a report of this shard alone missed may be here.
+        taken.summary = replace(taken.summary, missing_shards=(), unfinished_shards=())
+        part, attempt = _Part(run.run_id, _shard(run.shard), bool(run.attempt_id)), run.attempt_id
     found.setdefault(part, {})[attempt] = taken
+
+
+def _shard(name: str) -> str:
+    """Give the name of a shard, or nothing if there can be none of that name."""
+    match = _SHARD.fullmatch(name)
+    return name if match and int(match[1]) < int(match[2]) else ""
 
 
 def _missing(parts: Iterable[_Part]) -> Iterator[str]:

@@ -156,7 +156,7 @@ class Resume:
             return self._check_copy(item._replace(is_new=True))
         if self._tells_of(standing, item):
             self.made(item, standing.version)
-            return item, _skipped(item, self._since(standing.label), item.output, standing.size)
+            return item, self._up_to_date(item, standing)
         if self._overwrite == "never":
             return item, _skipped(item, "output_exists", item.output, 0)
         ours = self._is_ours(item.output, standing)
@@ -187,9 +187,14 @@ class Resume:
             return False
         return self._labels.vouch_for(label, item.version)
 
-    def _since(self, label: Label | None) -> str:
-        """Say since when an output is up to date."""
-        return "resumed" if label is not None and self._labels.are_resumed(label) else "up_to_date"
+    def _up_to_date(self, item: Item, standing: Standing) -> ImageSkipped:
+        """Say since when an output is; a WebP that was copied as it is is told so once more."""
+        label = standing.label
+        if label is None or not self._labels.are_resumed(label):
+            return _skipped(item, "up_to_date", item.output, standing.size)
+        if self._labels.tell_of_copy(label) and standing.size == item.size:
+            return _skipped(item, "webp_copied", item.output, 0)
+        return _skipped(item, "resumed", item.output, standing.size)
 
     def _is_ours(self, key: bytes, standing: Standing) -> bool:
         """Tell whether optimizr made it: by its label, which a listing does not have.

@@ -211,7 +211,7 @@ class ShardSettings(Section):
     index: int = Field(default=0, ge=0)
     """This run's place among the shards, from 0; in a pod of a Kubernetes Indexed Job it is the
     pod's, by `JOB_COMPLETION_INDEX`, unless it is set."""
-    count: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1, le=99_999)
     """How many runs share the pictures; a hash of its key says whose each is."""
 
     @model_validator(mode="after")

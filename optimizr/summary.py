@@ -51,8 +51,18 @@ def _later(_before: Any, after: Any) -> Any:
     return after
 
 
+def _told(_before: Any, after: Any) -> Any:
+    """Mark what each attempt tells anew of all pictures that it meets; see `follow`."""
+    return after
+
+
 def _earliest(a: Run | None, b: Run | None) -> Run | None:
-    return b if a is None else a if b is None else min(a, b, key=lambda run: run[:4])
+    return b if a is None else a if b is None else min(a, b, key=_place)
+
+
+def _place(run: Run) -> tuple[Any, ...]:
+    """Sort runs by all that tells them apart; settings cannot be compared."""
+    return (*run[:4], run.shard, run.attempt_id)
 
 
 def _merged(merge: Merge, default: Any = None, follow: Merge | None = None) -> Any:
@@ -81,23 +91,23 @@ class Summary:
     memory_budget_bytes: int = _sum(follow=_later)
 
     converted_files: int = _sum()
-    failed_files: int = _sum(follow=_later)
-    skipped_files: int = _sum(follow=_later)
-    ignored_files: int = _sum(follow=_later)
+    failed_files: int = _sum(follow=_told)
+    skipped_files: int = _sum(follow=_told)
+    ignored_files: int = _sum(follow=_told)
     input_bytes: int = _sum()
     output_bytes: int = _sum()
     resumed_files: int = _sum()
     """Converted by earlier attempts at this run, and not in `converted_files`; see `follow`."""
     resumed_input_bytes: int = _sum()
     resumed_output_bytes: int = _sum()
-    up_to_date_files: int = _sum(follow=_later)
-    up_to_date_input_bytes: int = _sum(follow=_later)
-    up_to_date_output_bytes: int = _sum(follow=_later)
+    up_to_date_files: int = _sum(follow=_told)
+    up_to_date_input_bytes: int = _sum(follow=_told)
+    up_to_date_output_bytes: int = _sum(follow=_told)
     pixels: int = _sum()
     larger_files: int = _sum()
     low_memory_files: int = _sum()
-    failures_by_reason: Mapping[str, int] = _merged(add_counts, {}, _later)
-    skips_by_reason: Mapping[str, int] = _merged(add_counts, {}, _later)
+    failures_by_reason: Mapping[str, int] = _merged(add_counts, {}, _told)
+    skips_by_reason: Mapping[str, int] = _merged(add_counts, {}, _told)
 
     fetch_us: int = _sum()
     convert_us: int = _sum()
@@ -132,7 +142,7 @@ class Summary:
     largest_savings: tuple[Entry, ...] = _merged(first(TOP), ())
     did_not_pay: tuple[Entry, ...] = _merged(first(TOP), ())
     """WebPs that are not smaller, whether they were kept or not; the largest losses."""
-    failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {}, _later)
+    failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {}, _told)
     timeline: Timeline = _merged(together, Timeline())
     warnings: int = _sum()
 
@@ -219,11 +229,14 @@ def follow(before: Summary, after: Summary) -> Summary:
     What was worked is added. What became of the pictures, the later one tells of all: those that
     failed before it has tried again, those that were converted before it has met as `resumed`. What
     of these the logs of earlier attempts tell already stays `converted`, and the rest `resumed`:
-    they may be lost, or cut off where the process was killed.
+    they may be lost, or cut off where the process was killed. Until the later one has met all, what
+    it tells counts once that is more.
     """
     old, new = vars(before), vars(after)
     joined = {name: join(old[name], new[name]) for name, join in _FOLLOWS.items()}
     has_met_all = after.finished_runs and not after.interrupted_runs
+    if not has_met_all and after.total_files < before.total_files:
+        joined |= {name: old[name] for name, join in _FOLLOWS.items() if join is _told}
     for resumed, converted in _RESUMED:
         rest = new[resumed] - old[converted]
         joined[resumed] = rest if has_met_all else max(rest, old[resumed])

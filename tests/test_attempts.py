@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizr.events import Event, ImageConverted, ImageSkipped
+from optimizr.events import (
+    Event,
+    ImageConverted,
+    ImageFailed,
+    ImageSkipped,
+    RunFinished,
+    RunStarted,
+)
 from optimizr.records import to_record
 from optimizr.replay import replay
 from optimizr.report.figures import figures
 from tests import strategies
+from tests.buckets import Memory
 from tests.conftest import (
     COMMAND,
     Program,
@@ -32,12 +41,28 @@ from tests.conftest import (
     webps,
 )
 from tests.library import Library
+from tests.make_pictures import photo
 
 COUNTS = (
     *("total_files", "processed_files", "failed_files", "skipped_files", "ignored_files"),
     *("total_input_bytes", "total_output_bytes", "failures_by_reason", "skips_by_reason"),
 )
 """Figures that are the same however often a run was killed meanwhile."""
+
+
+STARTED = RunStarted(
+    version="1",
+    libvips_version="8",
+    python_version="3",
+    host="host",
+    pid=1,
+    settings={},
+    workers=1,
+    cpu_slots=1,
+    memory_bytes=1,
+    memory_budget_bytes=1,
+)
+FINISHED = RunFinished(exit_code=1, interrupted=False, abandoned_files=0)
 
 
 def resumed(event: ImageConverted) -> ImageSkipped:
@@ -51,8 +76,9 @@ def resumed(event: ImageConverted) -> ImageSkipped:
     )
 
 
-def attempt(events: list[Event], name: str) -> list[str]:
-    stamped = strategies.stamp(events, "run", [])
+def attempt(events: list[Event], name: str, microseconds: int = 1) -> list[str]:
+    """Give the log of an attempt that began so long after the others."""
+    stamped = strategies.stamp(events, "run", [microseconds])
     return [
         json.dumps(to_record(replace(e, shard="0-of-1", attempt_id=name))) + "\n" for e in stamped
     ]
@@ -221,9 +247,13 @@ def test_a_ledger_of_a_version_before_runs_had_names_goes_on(
     fill(tmp_path / "in", 3)
     run = ["run", "--input", tmp_path / "in", "--output", tmp_path / "out", "--run-id", "job"]
     optimizr(*run)
-    with sqlite3.connect(tmp_path / "out/.optimizr/ledger.sqlite") as db:
+    ledger = tmp_path / "out/.optimizr/ledger.sqlite"
+    with sqlite3.connect(ledger) as db:
         db.execute("drop table run")
     db.close()
+    before = ledger.read_bytes()
+    optimizr(*run, "--dry-run")
+    assert ledger.read_bytes() == before
     done = optimizr(*run)
     assert done.returncode == 0
     assert {e["reason"] for e in named(done.stdout, "image.skipped")} == {"up_to_date"}
@@ -238,6 +268,27 @@ def test_in_a_bucket_the_outputs_tell_which_attempt_made_them() -> None:
     assert again.summary.done_output_bytes == first.summary.output_bytes
     other = library.run(run_id="another")
     assert other.skipped == dict.fromkeys(first.converted, "up_to_date")
+
+
+def test_in_a_bucket_what_another_shard_made_is_not_resumed() -> None:
+    library, lists = Library(), Memory("lists")
+    urls = [f"{library.input}/{key}\n" for key in sorted(library.keys)]
+    lists.put("list", "".join(urls * 2).encode())
+    run = partial(library.run, input=f"@{lists.url}/list", run_id="job")
+    first, second = (run(shard={"index": index, "count": 2}) for index in range(2))
+    assert len(first.converted) == 6
+    assert set(second.skipped.values()) == {"up_to_date"}
+    assert second.summary.done_files == 0
+
+
+def test_in_a_bucket_webps_that_were_copied_are_told_again() -> None:
+    library = Library()
+    library.put("small.webp", photo(48, 32, 1).webpsave_buffer(Q=5, strip=True))
+    settings: dict[str, Any] = {"picture": {"formats": ["jpeg", "png", "webp"]}}
+    settings |= {"webp": {"quality": 95}, "run_id": "job"}
+    first, again = library.run(**settings), library.run(**settings)
+    assert first.skipped == {"small.webp": "webp_copied"}
+    assert again.skipped == first.skipped | dict.fromkeys(first.converted, "resumed")
 
 
 def test_in_a_bucket_copies_of_what_did_not_pay_are_told_again() -> None:
@@ -268,6 +319,17 @@ def test_a_pod_that_is_told_no_place_among_the_shards_is_exit_2(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_shares_no_pictures_out_needs_no_place_among_shards(
+    optimizr: Program, tmp_path: Path
+) -> None:
+    fill(tmp_path / "in", 3)
+    tune = ["tune", "--input", tmp_path / "in", "--sample", "1", "--rounds", "1"]
+    assert optimizr(*tune, JOB_COMPLETION_INDEX="0").returncode == 0
+    run = ["run", "--input", tmp_path / "in", "--output", tmp_path / "out"]
+    assert optimizr(*run, JOB_COMPLETION_INDEX="").returncode == 0
+    assert optimizr(*run, "--dry-run", JOB_COMPLETION_INDEX="0").returncode == 2
 
 
 def test_the_place_of_a_pod_is_its_completion_index_unless_it_is_set(
@@ -353,7 +415,65 @@ def test_logs_are_read_as_collectors_export_them(
     export = tmp_path / "export"
     export.write_text("".join(wrapped(line, form) for line in lines))
     assert json.loads(optimizr("report", export, "--json", "-").stdout) == expected
-    if form == "loki":  # as Grafana downloads them
+    if form == "loki":  # as Grafana downloads them, logcli prints them, and the API answers
         array = [json.loads(wrapped(line, form)) for line in lines]
-        export.write_text(json.dumps(array, indent=2))
-        assert json.loads(optimizr("report", export, "--json", "-").stdout) == expected
+        answer = {"data": {"result": [{"values": [["1", line] for line in lines]}]}}
+        printed = "".join(f'2026-01-01T00:00:00Z {{app="optimizr"}} {line}' for line in lines)
+        forms = [json.dumps(array), json.dumps(array, indent=2), json.dumps(answer), printed]
+        for text in forms:
+            export.write_text(text)
+            assert json.loads(optimizr("report", export, "--json", "-").stdout) == expected
+
+
+def test_files_that_tell_of_nothing_are_named_beside_others(
+    optimizr: Program, tmp_path: Path, shards: Shards
+) -> None:
+    logs = shards()
+    (tmp_path / "nothing.log").write_text("Error from server (NotFound)\n")
+    done = optimizr("report", *logs, tmp_path / "nothing.log")
+    assert done.returncode == 0
+    assert "nothing.log', found none" in done.stderr
+    assert "pod0.log" not in done.stderr
+
+
+@pytest.mark.parametrize("shard", ["x", "5-of-3", "0-of-0", "0-of-300000000", "9" * 5000 + "-of-3"])
+def test_a_shard_that_cannot_be_is_none(
+    optimizr: Program, tmp_path: Path, shards: Shards, shard: str
+) -> None:
+    log = shards()[0]
+    summary = json.loads((tmp_path / "out/summary-0-of-4.json").read_text())
+    summary["state"]["run"] = [
+        shard if field == "0-of-4" else field for field in summary["state"]["run"]
+    ]
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    log.write_text(log.read_text().replace('"0-of-4"', f'"{shard}"'))
+    for path in (log, tmp_path / "summary.json"):
+        merged = json.loads(optimizr("report", path, "--json", "-").stdout)
+        assert (merged["missing_shards"], merged["unfinished_shards"]) == ([], [])
+        assert merged["total_files"] == summary["total_files"]
+
+
+def test_reports_of_single_shards_go_together_too(optimizr: Program, shards: Shards) -> None:
+    logs = shards()
+    reports = [log.with_suffix(".json") for log in logs]
+    for log, path in zip(logs, reports, strict=True):
+        optimizr("report", log, "--json", path)
+    merged = json.loads(optimizr("report", *reports, "--json", "-").stdout)
+    assert merged == json.loads(optimizr("report", *logs, "--json", "-").stdout)
+
+
+def test_until_the_next_attempt_has_met_them_failures_are_those_of_the_one_before() -> None:
+    failed = ImageFailed(
+        key="a", source="a", reason="corrupt", message="m", stage="convert", input_bytes=1,
+        duration_ms=1,
+    )  # fmt: skip
+    first = attempt([STARTED, failed, FINISHED], "2026")
+    second = attempt([STARTED], "2027")
+    assert told(first, second)["failed_files"] == 1
+    assert told(first, second)["exit_code"] is None
+
+
+def test_attempts_count_in_the_order_in_which_they_began_whatever_their_names() -> None:
+    first, later = attempt([STARTED], "b"), attempt([STARTED, FINISHED], "a", 1000)
+    assert told(first, later)["exit_code"] == 1
+    assert told(later, first)["exit_code"] == 1

@@ -267,9 +267,9 @@ def crowd(
     )
     workers += [Worker(tmp_path / f"w{number}", environment, *args) for number in range(4)]
     for worker in workers[:2]:
-        wait_until(partial(_has_done, worker, count // 20), seconds=200)
+        wait_until(partial(_has_done, worker, count // 20), seconds=900)
         worker.end(signal.SIGKILL)
-    assert [worker.process.wait(600) for worker in workers[2:]] == [0, 0], workers[2].err
+    assert [worker.process.wait(1200) for worker in workers[2:]] == [0, 0], workers[2].err
     assert is_empty(made)
     pages = s3.client.get_paginator("list_objects_v2").paginate(Bucket=webps)
     listed = {found["Key"] for page in pages for found in page["Contents"]}
@@ -292,7 +292,7 @@ def test_of_four_workers_two_are_killed_and_every_output_is_there(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)  # moto takes its time with a long queue
 @pytest.mark.parametrize("kind", ["sqs", "redis"])
 def test_two_thousand_messages_outlive_two_of_four_workers(
     kind: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from optimizr import report
 from optimizr.cli.parser import Parser
 from optimizr.cli.show import show
-from optimizr.cli.stdout import write
+from optimizr.cli.stdout import complain, write
 from optimizr.errors import ConfigError, ExitCode
 from optimizr.replay import replay
 
@@ -28,7 +28,9 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Print the report, or write it as JSON or as a page."""
     args = parser().parse_args(argv)
-    runs, summary = replay(args.logs)
+    runs, summary, empty = replay(args.logs)
+    for name in empty:
+        complain(f"warning: expected logs or a summary.json of optimizr in {name!r}, found none")
     if args.html is not None:
         from optimizr.report.html import to_html  # what it draws with is not for every report
 

@@ -71,14 +71,14 @@ create table absorbed(
 ) without rowid;
 """
 
-_RUN_TABLE = """
+RUN_TABLE = """
 create table if not exists run(
     -- the run that wrote here last, and since when, in microseconds since 1970
     run_id text primary key,
     since_us integer not null
 ) without rowid
 """
-"""Made in ledgers of earlier versions too, which do without it."""
+"""Made by the first run that notes its name: ledgers of earlier versions do without it."""
 
 _UNUSABLE = "ledger_unusable"
 _SIDE_FILES = (b"-wal", b"-shm", b"-journal")
@@ -176,7 +176,6 @@ def _open(path: bytes, thoroughly: bool = False) -> sqlite3.Connection:
         db.execute(
             "select 1 from items, outputs, makings, unfinished, claims, absorbed limit 1"
         ).fetchall()
-        db.execute(_RUN_TABLE)
         found = db.execute("pragma quick_check(1)").fetchone() if thoroughly else ("ok",)
         if found != ("ok",):
             raise _unusable(path, str(found[0]))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 from optimizr.config import Settings
 from optimizr.errors import EnvironmentStop
 from optimizr.events import ImageFailed, ImageSkipped
-from optimizr.ledger.database import open_database, stop_of, transaction, translated
+from optimizr.ledger.database import RUN_TABLE, open_database, stop_of, transaction, translated
 from optimizr.ledger.entries import (
     MAKES,
     Entry,
@@ -99,6 +99,8 @@ class Ledger:
 
     def begin(self, run_id: str) -> None:
         """Note which run writes here from now on, unless it is the one that did last."""
+        with self._transaction() as db:
+            db.execute(RUN_TABLE)
         if (row := self._one("select since_us from run where run_id = ?", run_id)) is not None:
             self._since_us = row[0]
             return

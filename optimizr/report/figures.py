@@ -115,7 +115,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "resumed_files",
         "of these, by earlier attempts with this `run_id`; here only those that no log told of",
-        lambda s: s.resumed_files,
+        lambda s: max(0, s.resumed_files),  # below 0 where some were converted again
     ),
     Figure("failed_files", "pictures that could not be", lambda s: s.failed_files),
     Figure("skipped_files", "pictures left on purpose", lambda s: s.skipped_files),

@@ -38,7 +38,7 @@ class Label(NamedTuple):
     making: str
     """What it was made with; see `optimizr.ledger.makings`."""
     attempt: str = ""
-    """Which attempt at which run made it, as `RUN/ATTEMPT`; empty if the run had no `run_id`."""
+    """Who made it, as `RUN/SHARD/ATTEMPT`; empty if the run had no `run_id`."""
 
 
 class Standing(NamedTuple):
