@@ -15,7 +15,7 @@ from optimizr.patience import TRIES
 from optimizr.sections import StoreSettings
 from optimizr.store.open import _MODULES
 from optimizr.store.place import BUCKETS, MEMORY, WEB
-from optimizr.store.words import MAKING, SOURCE
+from optimizr.store.words import ATTEMPT, MAKING, SOURCE
 from tests.conftest import Program
 from tests.make_pictures import photo
 from tests.servers.faults import Faults
@@ -57,7 +57,8 @@ def test_credentials_and_permissions_are_told_of_every_bucket() -> None:
 
 
 def test_the_words_with_an_output_are_those_that_are_written() -> None:
-    assert {SOURCE, MAKING} <= {name.strip("`") for name, _ in rows("What an output carries")}
+    told = {name.strip("`") for name, _ in rows("What an output carries")}
+    assert {SOURCE, MAKING, ATTEMPT} <= told
 
 
 def test_patience_is_told_as_it_is() -> None:

@@ -101,12 +101,12 @@ class Ledger:
         """Note which run writes here from now on, unless it is the one that did last."""
         with self._transaction() as db:
             db.execute(RUN_TABLE)
-        if (row := self._one("select since_us from run where run_id = ?", run_id)) is not None:
-            self._since_us = row[0]
-            return
-        with self._transaction() as db:
-            db.execute("delete from run")
-            db.execute("insert into run values(?,?)", (run_id, self._since_us))
+            row = db.execute("select since_us from run where run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                db.execute("delete from run")
+                db.execute("insert into run values(?,?)", (run_id, self._since_us))
+            else:
+                self._since_us = row[0]
 
     def is_of_this_run(self, known: Known) -> bool:
         """Tell whether that came of an earlier attempt at this very run."""
