@@ -79,6 +79,12 @@ KINDS: dict[str, Kind] = {
     "jpeg": (saved(JPEG, plain, Q=88), {}),
     "jpeg, quality 100": (saved(JPEG, plain, Q=88), {"quality": 100}),
     "jpeg, sharp_yuv": (saved(JPEG, plain, Q=88), {"sharp_yuv": True}),
+    "jpeg, a size": (saved(JPEG, plain, Q=88), {"target_size": 2_000_000}),
+    "jpeg, a look": (saved(JPEG, plain, Q=88), {"target_look": 50}),
+    "jpeg, noise, a look": (
+        saved(JPEG, noisy, Q=95),
+        {"target_look": 60, "if_unreachable": "keep"},
+    ),
     "jpeg, max_width 800": (saved(JPEG, plain, Q=88), {"max_width": 800}),
     "jpeg, progressive": (saved(JPEG, plain, Q=88, interlace=True), {}),
     "jpeg, progressive 4:4:4": (
@@ -95,6 +101,14 @@ KINDS: dict[str, Kind] = {
     "png, drawing, auto": (
         lambda: bytes(drawing(WIDTH, HEIGHT).pngsave_buffer()),
         {"mode": "auto"},
+    ),
+    "png, drawing, auto, a look": (
+        lambda: bytes(drawing(WIDTH, HEIGHT).pngsave_buffer()),
+        {"mode": "auto", "target_look": 90},
+    ),
+    "png, alpha, a look": (
+        lambda: bytes(with_alpha(plain()).pngsave_buffer(compression=1)),
+        {"target_look": 50},
     ),
     "png, photo": (saved(PNG, plain, compression=1), {}),
     "png, photo, lossless": (saved(PNG, plain, compression=1), {"mode": "lossless"}),
@@ -119,6 +133,7 @@ KINDS: dict[str, Kind] = {
         {"quality": 100},
     ),
     "png, 16 bits": (deep, {}),
+    "gif, 20 frames, a look": (animated, {"target_look": 60}),
     "gif, 20 frames": (animated, {}),
     "webp": (saved("webpsave_buffer", plain, Q=80), {}),
     "tiff": (saved("tiffsave_buffer", plain), {}),
@@ -130,7 +145,7 @@ def measure(path: str, given: str) -> str:
     """Convert one file; give its row of the table. Run in a fresh process."""
     settle_malloc()
     options = convert.Options(formats=tuple(FORMATS), **json.loads(given))
-    convert.start(FORMATS)
+    convert.start(FORMATS, looks=options.target_look is not None)
     warm = photo(64, 64).jpegsave_buffer()
     convert.convert(convert.probe(warm, options), options)
     data = Path(path).read_bytes()

@@ -1,8 +1,9 @@
 """Settings: everything that can be set, with its default, its range and what it is for.
 
-With its sections, in `sections.py`, the only place where a default is written. The flags, the
-environment variables, the JSON Schema and docs/settings.md are all derived from the models. Later
-wins: config file, then environment, then flags. Below all of them is what Kubernetes tells a pod.
+With its sections, in `sections.py` and `picture_sections.py`, the only place where a default is
+written. The flags, the environment variables, the JSON Schema and docs/settings.md are all derived
+from the models. Later wins: config file, then environment, then flags. Below all of them is what
+Kubernetes tells a pod.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from pydantic_settings import (
 )
 
 from optimizr.errors import ConfigError
+from optimizr.picture_sections import PictureSettings, WebpSettings
 from optimizr.redaction import redact
 from optimizr.sections import (
     LimitSettings,
     LogSettings,
     MonitorSettings,
-    PictureSettings,
     PolicySettings,
     PoolSettings,
     PublishSettings,
@@ -32,7 +33,6 @@ from optimizr.sections import (
     ShardSettings,
     StoreSettings,
     TelemetrySettings,
-    WebpSettings,
 )
 from optimizr.values import Path, RunId
 

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """A line of the list that was given as `input` cannot be used."""
     BAD_MESSAGE = "bad_message"
     """A message of the queue is of no form that is known, or about a picture elsewhere."""
+    CANNOT_REACH_TARGET = "cannot_reach_target"
+    """No WebP of it is within `webp.target_size`, or looks as well as `webp.target_look` asks."""
     CHANGED = "changed"
     """The source changed between listing and reading."""
     CORRUPT = "corrupt"

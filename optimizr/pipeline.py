@@ -111,7 +111,7 @@ def _open(
     settings: Settings, stop: Stop
 ) -> tuple[LocalStore | Remote, Source, LocalStore | Remote]:
     """Give the input's store, its pictures, and the output, with all loaded that they will need."""
-    convert.start(settings.picture.formats)
+    convert.start(settings.picture.formats, settings.webp.target_look is not None)
     is_queued = is_queue(settings.input)
     store, source = open_queued(settings, stop) if is_queued else inputs.open_input(settings)
     output = outputs.open_output(settings)

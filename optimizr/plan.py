@@ -70,7 +70,7 @@ def plan(settings: Settings, stop: Stop, force: bool = False) -> RunPlanned:
     by bytes of input. Raises ConfigError and EnvironmentStop as `run` does.
     """
     check_shard(settings)
-    convert.start(settings.picture.formats)
+    convert.start(settings.picture.formats, settings.webp.target_look is not None)
     store, source = inputs.open_input(settings)
     output = outputs.open_output(settings)
     limits = Limits.of(settings.pool)

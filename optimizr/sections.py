@@ -7,7 +7,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
@@ -15,26 +14,20 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import NoDecode
 
 from optimizr.units import Duration, MaxFailed, Size
 from optimizr.values import (
     Address,
     Auto,
-    Color,
-    Format,
     Fsync,
     HeaderValue,
     IfLarger,
     LogFormat,
     LogImages,
     LogLevel,
-    Metadata,
-    Mode,
     Naming,
     Overwrite,
     Path,
-    Preset,
     Url,
 )
 
@@ -52,53 +45,6 @@ class Section(BaseModel):
         if isinstance(value, bool) and kind is not bool:
             raise ValueError("a value other than true or false")
         return value
-
-
-class WebpSettings(Section):
-    """How the WebP is encoded, in libwebp's own terms."""
-
-    quality: int = Field(default=80, ge=0, le=100)
-    """Quality of lossy encoding, 0 (smallest) to 100 (best)."""
-    effort: int = Field(default=4, ge=0, le=6)
-    """CPU spent on compression, 0 (fastest) to 6 (smallest)."""
-    mode: Mode = "lossy"
-    """`lossy`, `lossless`, `near_lossless` (then `quality` is how near, 100 is lossless), or
-    `auto`: lossy, but of PNGs with flat areas the smaller of lossy and lossless."""
-    alpha_quality: int = Field(default=100, ge=0, le=100)
-    """Quality of transparency, 0 to 100; 100 is lossless."""
-    preset: Preset = "default"
-    """Tunes lossy encoding to a kind of picture."""
-    sharp_yuv: bool = False
-    """Convert to YUV more exactly: sharper coloured edges, more CPU."""
-    exact: bool = False
-    """Keep the colours of pixels that are wholly transparent."""
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-class ResizeSettings(Section):
-    """A box that pictures are made to fit into; never enlarged."""
-
-    max_width: int | None = Field(default=None, ge=1)
-    """Pixels of the upright picture."""
-    max_height: int | None = Field(default=None, ge=1)
-    """Pixels of the upright picture."""
-
-
-class PictureSettings(Section):
-    """How pictures are read."""
-
-    color: Color = "srgb"
-    """`srgb` converts colours to sRGB; `keep` keeps the numbers and the ICC profile."""
-    metadata: Metadata = "none"
-    """`none` drops all metadata; `keep` keeps EXIF and XMP, with the orientation reset."""
-    formats: Annotated[
-        tuple[Format, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)
-    ] = ("jpeg", "png")
-    """Formats that are read, of jpeg, png, gif, webp, tiff, heif, avif."""
-    resize: ResizeSettings = ResizeSettings()
 
 
 class PolicySettings(Section):

@@ -31,6 +31,7 @@ from optimizr.errors import (
     stopped_by,
 )
 from optimizr.keys import to_text
+from optimizr.options import options_of
 from optimizr.pool import Stop
 from optimizr.scratch import scratch
 from optimizr.source import Item
@@ -90,7 +91,7 @@ def tune(
     items = _readable(store, _draw(source, sample))
     if not items:
         raise ConfigError(f"input: expected pictures in {settings.input!r}, got none")
-    by_workers = [Trial(workers, settings.webp.effort) for workers in WORKERS]
+    by_workers = [Trial(workers, options_of(settings).effort) for workers in WORKERS]
     by_effort = [Trial("auto", effort) for effort in EFFORTS]
     with _folder() as folder:
         listed = folder / "sample.jsonl"
@@ -178,7 +179,7 @@ def _settings_of(settings: Settings, trial: Trial, listed: Path) -> dict[str, An
     chosen["dead_letter"] = chosen["ledger"] = chosen["root"] = None
     chosen["run_id"] = None
     chosen["publish"] = {}
-    chosen["webp"]["effort"] = trial.effort
+    chosen["webp"] |= {"effort": trial.effort, "deadline": None, "cpu_per_image": None}
     chosen["pool"]["workers"] = trial.workers
     if "naming" not in settings.policy.model_fields_set:
         del chosen["policy"]["naming"]  # where it is not said, it is as the input asks for

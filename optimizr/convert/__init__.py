@@ -18,11 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizr.convert import crop as crops
-from optimizr.convert.choose import (
-    may_be_smaller_lossless,
-    may_have_idle_alpha,
-    without_idle_alpha,
-)
+from optimizr.convert.choose import may_have_idle_alpha, without_idle_alpha
 from optimizr.convert.crop import Crop
 from optimizr.convert.deadline import Deadline, Expired
 from optimizr.convert.decode import decode
@@ -32,6 +28,7 @@ from optimizr.convert.libwebp import LibwebpError
 from optimizr.convert.options import Options
 from optimizr.convert.probe import Header, Probed, damaged, probe
 from optimizr.convert.startup import start
+from optimizr.convert.targets import Chosen, choose
 from optimizr.convert.vips import VipsError, version
 from optimizr.errors import PictureError, Reason, Stage
 
@@ -65,6 +62,17 @@ class Converted:
     """`lossy`, `lossless` or `near_lossless`."""
     low_memory: bool = False
     """Whether libwebp was asked to do with less memory, which takes more time."""
+    quality: float | None = None
+    """That it was encoded with, 0 to 100; None for lossless."""
+    effort: int = 0
+    psnr_db: float | None = None
+    """As libwebp measures it, see `convert.libwebp.Encoded`; None without."""
+    look: float | None = None
+    """Of SSIMULACRA2, with `target_look`; see `convert.look`."""
+    encodes: int = 1
+    """How often the whole picture was encoded until it was as asked for."""
+    why: str | None = None
+    """Why this mode was chosen, for people; None if there was no choice."""
 
 
 def convert(
@@ -72,11 +80,11 @@ def convert(
 ) -> Converted:
     """Decode a picture and encode it as WebP, streaming from one to the other where it can be.
 
-    Raises PictureError: `truncated`, `corrupt`, `encoder_failed` or `timeout`; and Cancelled soon
-    after `cancelled` is set by another thread.
+    Raises PictureError: `truncated`, `corrupt`, `encoder_failed`, `cannot_reach_target` or
+    `timeout`; and Cancelled soon after `cancelled` is set by another thread.
     """
     with _in_time(picture, options, cancelled) as deadline:
-        return _smallest(picture, options, deadline)
+        return _made(picture, options, deadline)
 
 
 def without_alpha(
@@ -149,19 +157,33 @@ def timeout(options: Options) -> PictureError:
     )
 
 
-def _smallest(picture: Probed, options: Options, deadline: Deadline) -> Converted:
-    direct = is_direct(picture.header, options)
+def _made(picture: Probed, options: Options, deadline: Deadline) -> Converted:
+    if options.is_searched:
+        return _chosen(choose(picture, options, deadline), options)
 
     def decoded() -> Any:
         return decode(picture, options, deadline)
 
-    def encoded(mode: str) -> Converted:
-        data = encode(decoded, options, mode, deadline, direct=direct)
-        return Converted(data, mode, options.low_memory)
+    direct = is_direct(picture.header, options)
+    made = encode(decoded, options, options.mode, deadline, direct=direct)
+    return Converted(
+        made.data,
+        options.mode,
+        options.low_memory,
+        _told_quality(options.mode, options.quality),
+        options.effort,
+        made.psnr_db,
+    )
 
-    if options.mode != "auto":
-        return encoded(options.mode)
-    lossy = encoded("lossy")
-    if not may_be_smaller_lossless(picture):
-        return lossy
-    return min(encoded("lossless"), lossy, key=lambda made: len(made.data))
+
+def _chosen(chosen: Chosen, options: Options) -> Converted:
+    of = chosen.candidate
+    quality = _told_quality(of.mode, of.quality)
+    return Converted(
+        *(of.data, of.mode, options.low_memory, quality, of.effort, of.psnr_db, of.look),
+        *(chosen.encodes, chosen.why),
+    )
+
+
+def _told_quality(mode: str, quality: float) -> float | None:
+    return None if mode == "lossless" else quality

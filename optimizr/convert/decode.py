@@ -29,12 +29,12 @@ def decode(picture: Probed, options: Options, deadline: Deadline) -> Any:
     if (width, height) != (header.width, header.height):
         image = _fit(image, header, width, height, deadline)
     if header.is_turned:
-        image = _whole(image, deadline).autorot()
+        image = in_memory(image, deadline).autorot()
     return image
 
 
-def _whole(image: Any, deadline: Deadline) -> Any:
-    """Run the picture's pipeline into memory."""
+def in_memory(image: Any, deadline: Deadline) -> Any:
+    """Run the picture's pipeline into memory. Raises VipsError."""
     with deadline.watch(image) as watched:
         return watched.copy_memory()
 
@@ -52,6 +52,6 @@ def _fit(image: Any, header: Header, width: int, height: int, deadline: Deadline
         return image.thumbnail_image(width, height=height, size="force", no_rotate=True)
     pages = [
         page.thumbnail_image(width, height=height, size="force", no_rotate=True)
-        for page in _whole(image, deadline).pagesplit()
+        for page in in_memory(image, deadline).pagesplit()
     ]
     return pages[0].pagejoin(pages[1:])

@@ -9,10 +9,19 @@ converts each into the planes that libwebp works on (1.5 bytes a pixel for lossy
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from contextlib import ExitStack
+from typing import Any, NamedTuple, Self
 
 from optimizr.convert.deadline import Deadline
-from optimizr.convert.libwebp import Config, Libwebp, Picture, candidates, dotted, newest
+from optimizr.convert.libwebp import (
+    Config,
+    Encoded,
+    Libwebp,
+    Picture,
+    candidates,
+    dotted,
+    newest,
+)
 from optimizr.convert.options import Options
 from optimizr.convert.probe import Header
 from optimizr.convert.vips import region, shape, version
@@ -57,6 +66,18 @@ def encoder() -> Encoder:
     return Encoder("libwebp", dotted(_direct.version), _why)
 
 
+def decode_into(
+    data: bytes, pixels: int, pixels_bytes: int, row_bytes: int, *, alpha: bool
+) -> bool:
+    """Have libwebp decode a still, as `Libwebp.decode` says; False if none is called directly.
+
+    Raises LibwebpError.
+    """
+    if _direct is not None:
+        _direct.decode(data, pixels, pixels_bytes, row_bytes, alpha=alpha)
+    return _direct is not None
+
+
 def is_direct(header: Header, options: Options) -> bool:
     """Tell whether libwebp is called directly for a picture: a still of which only pixels stay."""
     return not (
@@ -69,7 +90,7 @@ def is_direct(header: Header, options: Options) -> bool:
 
 def encode(
     decode: Callable[[], Any], options: Options, mode: str, deadline: Deadline, *, direct: bool
-) -> bytes:
+) -> Encoded:
     """Decode and encode as `mode` says, by libwebp itself if it is there and `direct` allows.
 
     `mode` is `lossy`, `lossless` or `near_lossless`; for the last, `quality` is how near, where
@@ -78,14 +99,64 @@ def encode(
     and what `deadline.check` raises.
     """
     if _direct is None or not direct:
-        return webpsave(decode(), options, mode, deadline)
+        return Encoded(webpsave(decode(), options, mode, deadline))
     config = _config(_direct, options, mode)
-    argb = bool(config.lossless or config.use_sharp_yuv)
-    with _direct.picture(argb=argb) as picture:
+    with _direct.picture(argb=_is_argb(config)) as picture:
         if not _import(_direct, decode(), picture, deadline):
-            return webpsave(decode(), options, mode, deadline)
-        with deadline.calling(picture.abort):
-            return _direct.encode(picture, config)
+            return Encoded(webpsave(decode(), options, mode, deadline))
+        return _encode(_direct, picture, config, deadline)
+
+
+class Trial:
+    """Encodes one picture that is in memory again and again, for the length of a `with`.
+
+    The planes that libwebp works on are made once for each way to encode.
+    """
+
+    def __init__(self, image: Any, deadline: Deadline, *, direct: bool) -> None:
+        self._image = image
+        self._deadline = deadline
+        self._library = _direct if direct else None
+        self._pictures = ExitStack()
+        self._filled: dict[bool, Picture | None] = {}
+        """By whether it is for lossy encoding; None if only `webpsave` can encode it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pictures.close()
+
+    @property
+    def step(self) -> float:
+        """The least difference of qualities: `webpsave` takes whole ones."""
+        return 1 if self._library is None else 0.1
+
+    def __call__(self, options: Options, mode: str) -> Encoded:
+        """Encode as `encode` does; raises what it raises."""
+        self._deadline.check()
+        if self._library is not None:
+            config = _config(self._library, options, mode)
+            if (picture := self._planes(self._library, config)) is not None:
+                return _encode(self._library, picture, config, self._deadline)
+        return Encoded(webpsave(self._image, options, mode, self._deadline))
+
+    def _planes(self, library: Libwebp, config: Config) -> Picture | None:
+        is_lossy = not config.lossless
+        if is_lossy not in self._filled:
+            picture = self._pictures.enter_context(library.picture(argb=_is_argb(config)))
+            is_full = _import(library, self._image, picture, self._deadline)
+            self._filled[is_lossy] = picture if is_full else None
+        return self._filled[is_lossy]
+
+
+def _is_argb(config: Config) -> bool:
+    return bool(config.lossless or config.use_sharp_yuv)
+
+
+def _encode(library: Libwebp, picture: Picture, config: Config, deadline: Deadline) -> Encoded:
+    with deadline.calling(picture.abort):
+        return library.encode(picture, config)
 
 
 def _config(library: Libwebp, options: Options, mode: str) -> Config:
@@ -93,7 +164,7 @@ def _config(library: Libwebp, options: Options, mode: str) -> Config:
     config.method = options.effort
     config.lossless = mode != "lossy"
     if mode == "near_lossless":
-        config.near_lossless = options.quality
+        config.near_lossless = int(options.quality)
         config.quality = _NEAR_LOSSLESS_QUALITY
     config.alpha_quality = options.alpha_quality
     config.use_sharp_yuv = options.sharp_yuv

@@ -58,6 +58,12 @@ _FRAMES = 7.0
 """For each pixel of all frames of an animation: those encoded so far, and the decoder's."""
 _FITTED_FRAMES = 12.0
 """The same if they are made smaller, for which all are in memory at once."""
+_BEST = 1.0
+"""For each pixel: the best WebP so far, while the next is made."""
+_MOST_LOOKED_AT = 500_000
+"""Pixels: `convert.look.MOST_PIXELS`, which is not loaded for this."""
+_LOOKED_AT, _LOOKS = 40.0, 8 << 20
+"""For each pixel that is looked at, and whatever is: the reference, and the rows at hand."""
 _STREAMED_ROWS, _FITTED_ROWS = 600, 2000
 """What libvips and malloc keep of rows that have been streamed, in rows of the picture; and of one
 that is made smaller."""
@@ -87,8 +93,7 @@ def peak_bytes(picture: Probed, options: Options) -> int:
     header = picture.header
     width, height = header.fitted(options)
     encoded = width * height  # of an animation one frame at a time
-    argb = options.mode != "lossy" or options.sharp_yuv
-    planes = (_ARGB if argb else _YUV + header.has_alpha) * encoded
+    planes = _planes(header, options) * encoded
     decoding = _decoding(header) * header.width * header.height + _turning(header) * encoded
     if header.format == "jpeg" and header.interlaced:
         decoding += _READ_AGAIN * len(picture.data)
@@ -97,7 +102,29 @@ def peak_bytes(picture: Probed, options: Options) -> int:
         both = planes + max(decoding, encoding)
     else:
         both = planes + decoding + encoding + (_FRAME + header.has_alpha) * encoded
-    return int(both + _animating(header, options) * header.pixels + _streaming(header, width))
+    searching = _searching(header, options, width * height * header.pages)
+    return int(
+        both + searching + _animating(header, options) * header.pixels + _streaming(header, width)
+    )
+
+
+def _planes(header: Header, options: Options) -> float:
+    """Give what libwebp works on; where ways to encode are compared, there are both kinds."""
+    yuv = _ARGB if options.sharp_yuv else _YUV + header.has_alpha
+    if options.mode == "auto":
+        return yuv + _ARGB
+    return yuv if options.mode == "lossy" else _ARGB
+
+
+def _searching(header: Header, options: Options, pixels: int) -> float:
+    """Give what it takes to encode again and again: the picture, the best so far, and the look."""
+    if not options.is_searched:
+        return 0
+    kept = (3 + header.has_alpha + _BEST) * pixels
+    if options.target_look is None:
+        return kept
+    looked_at = min(pixels, _MOST_LOOKED_AT)
+    return kept + (3 + header.has_alpha) * pixels + _LOOKED_AT * looked_at + _LOOKS
 
 
 def _decoding(header: Header) -> float:
@@ -141,8 +168,9 @@ def _encoding(picture: Probed, options: Options) -> float:
 
 
 def _tokens(picture: Probed, options: Options) -> float:
-    finest = max(0, options.quality - 80) / 20
-    by_quality = 0.5 + options.quality / 160
+    quality = 100 if options.has_target else options.quality
+    finest = max(0, quality - 80) / 20
+    by_quality = 0.5 + quality / 160
     most = _TOKENS * (by_quality + 0.6 * finest)
     header = picture.header
     by_input = by_quality * (1 + finest) * len(picture.data) / header.pixels

@@ -15,9 +15,9 @@ import ctypes
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_float, c_int, c_size_t, c_uint8, c_uint32, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint8, c_uint32, c_void_p
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 LEAST = (1, 6, 0)
 """The version inside the wheels of libvips 8.17 and 8.18: an older one is no gain, and what it
@@ -28,6 +28,8 @@ _ABI = 0x0210
 _SYSTEM = "libwebp.so.7"
 _WITH_ALPHA = 4
 """WEBP_YUV420A."""
+_ALL_PLANES = 3
+"""In WebPAuxStats, of luma and chroma together."""
 _OPAQUE = 0xFF
 _USER_ABORT = 10
 """VP8_ENC_ERROR_USER_ABORT."""
@@ -136,6 +138,25 @@ def _luma(picture: Picture) -> int:
     return int(picture.width * picture.height)
 
 
+class Encoded(NamedTuple):
+    """A WebP, and what libwebp says of it."""
+
+    data: bytes
+    psnr_db: float | None = None
+    """Peak signal-to-noise ratio of all planes, before libwebp's own deblocking; None if it was not
+    measured, or nothing was lost."""
+
+
+class _Statistics(ctypes.Structure):
+    """WebPAuxStats."""
+
+    _fields_: ClassVar = [
+        ("coded_size", c_int),
+        ("psnr", c_float * 5),  # Y, U, V, all, alpha
+        ("spare", c_uint32 * 64),  # what is of no use here, and should a later version have more
+    ]
+
+
 class _MemoryWriter(ctypes.Structure):
     """WebPMemoryWriter."""
 
@@ -160,6 +181,9 @@ class Libwebp:
         self._importing = {3: library.WebPPictureImportRGB, 4: library.WebPPictureImportRGBA}
         for importing in self._importing.values():
             importing.argtypes = [POINTER(Picture), c_void_p, c_int]
+        for decoding in (library.WebPDecodeRGBInto, library.WebPDecodeRGBAInto):
+            decoding.argtypes = [c_char_p, c_size_t, c_void_p, c_size_t, c_int]
+            decoding.restype = c_void_p
         library.WebPPictureFree.restype = quick.WebPMemoryWriterClear.restype = None
         self._writer = ctypes.cast(library.WebPMemoryWrite, c_void_p).value
         packed = library.WebPGetEncoderVersion()
@@ -200,17 +224,28 @@ class Libwebp:
         rows = (c_uint8 * len(pixels)).from_buffer(pixels)
         self._check(self._importing[bands](byref(picture), rows, width * bands), picture)
 
-    def encode(self, picture: Picture, config: Config) -> bytes:
+    def encode(self, picture: Picture, config: Config) -> Encoded:
         """Give the WebP. Raises LibwebpError."""
-        writer = _MemoryWriter()
+        writer, statistics = _MemoryWriter(), _Statistics()
         self._quick.WebPMemoryWriterInit(byref(writer))
         picture.writer = self._writer
         picture.custom_ptr = ctypes.addressof(writer)
+        picture.stats = ctypes.addressof(statistics)
         try:
             self._check(self._library.WebPEncode(byref(config), byref(picture)), picture)
-            return ctypes.string_at(writer.mem, writer.size)
+            psnr = None if config.lossless else statistics.psnr[_ALL_PLANES]
+            return Encoded(ctypes.string_at(writer.mem, writer.size), psnr)
         finally:
+            picture.stats = None
             self._quick.WebPMemoryWriterClear(byref(writer))
+
+    def decode(
+        self, data: bytes, pixels: int, pixels_bytes: int, row_bytes: int, *, alpha: bool
+    ) -> None:
+        """Decode a still into rows of RGB, or RGBA, at an address. Raises LibwebpError."""
+        decode = self._library.WebPDecodeRGBAInto if alpha else self._library.WebPDecodeRGBInto
+        if not decode(data, len(data), pixels, pixels_bytes, row_bytes):
+            raise LibwebpError(0)
 
     @staticmethod
     def _check(done: int, picture: Picture) -> None:
@@ -222,7 +257,7 @@ def works(library: Libwebp) -> bool:
     """Try a library on a picture of 2x2 pixels. Raises LibwebpError."""
     with library.picture() as picture:
         library.fill(picture, 2, 2, 4, bytearray(16))
-        made = library.encode(picture, library.config(0, 75))
+        made = library.encode(picture, library.config(0, 75)).data
     return made[:4] == b"RIFF" and made[8:12] == b"WEBP"
 
 

@@ -10,6 +10,8 @@ Preset = Literal["default", "picture", "photo", "drawing", "icon", "text"]
 Color = Literal["srgb", "keep"]
 Metadata = Literal["none", "keep"]
 
+Unreachable = Literal["fail", "keep"]
+
 MAX_SIDE = 16383
 """The longest side that WebP can hold, in pixels (libwebp's WEBP_MAX_DIMENSION)."""
 
@@ -29,11 +31,28 @@ class Options:
     max_height: int | None = None
 
     mode: Mode = "lossy"
-    quality: int = 80
+    quality: float = 80
     effort: int = 4
+    target_size: int | None = None
+    """Bytes that the WebP may have at most."""
+    target_look: float | None = None
+    """Of SSIMULACRA2, see `convert.look`: what the WebP's look may be at least."""
+    min_quality: int = 0
+    """The lowest quality that is tried for a target."""
+    if_unreachable: Unreachable = "fail"
     alpha_quality: int = 100
     preset: Preset = "default"
     sharp_yuv: bool = False
     exact: bool = False
     low_memory: bool = False
     """libwebp keeps no tokens: up to twice the time for the same look in about the same bytes."""
+
+    @property
+    def has_target(self) -> bool:
+        """Tell whether the quality is to be searched for."""
+        return self.target_size is not None or self.target_look is not None
+
+    @property
+    def is_searched(self) -> bool:
+        """Tell whether the picture is encoded in several ways, of which one is taken."""
+        return self.has_target or self.mode == "auto"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterable
 
 from optimizr.convert import vips
 from optimizr.convert.encode import choose_encoder
+from optimizr.errors import ConfigError
 
 _starting = threading.Lock()
 _started = False
 
 
-def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
+def start(formats: Iterable[str] = ("jpeg", "png"), looks: bool = False) -> None:
     """Set libvips and libwebp up for the process, with the loaders of these formats open.
+
+    With `looks`, get ready to look at WebPs too, see `convert.look`.
 
     The first call shuts all others; further calls only open more, since another run may be at work
     in the process. `probe` refuses what a run's own formats do not name, whatever is open.
-    Raises EnvironmentStop if libvips cannot be loaded.
+    Raises EnvironmentStop if libvips cannot be loaded, ConfigError if NumPy cannot.
     """
     global _started
+    if looks:
+        _load_look()
+        formats = (*formats, "webp")
     with _starting:
         if not _started:
             vips.set_up()
@@ -28,6 +35,15 @@ def start(formats: Iterable[str] = ("jpeg", "png")) -> None:
             choose_encoder()
             _warm_up(formats)
             _started = True
+
+
+def _load_look() -> None:
+    try:
+        importlib.import_module("optimizr.convert.look")
+    except ImportError as error:
+        raise ConfigError(
+            f"webp.target_look: expected NumPy to load, got: {error}; pip install 'optimizr[look]'"
+        ) from None
 
 
 def _warm_up(formats: Iterable[str]) -> None:

@@ -72,6 +72,13 @@ def load(data: bytes, format_: str, **options: Any) -> Any:
     return read(data, access="sequential", fail_on="error", **options)
 
 
+def from_pixels(pixels: bytes, width: int, height: int) -> Any:
+    """Give a picture of sRGB pixels, three bytes each, row by row."""
+    return pyvips.Image.new_from_memory(pixels, width, height, 3, "uchar").copy(
+        interpretation="srgb"
+    )
+
+
 def region(image: Any) -> Any:
     """Give a window on a picture, to fetch rows through: from top to bottom, each once."""
     return pyvips.Region.new(image)

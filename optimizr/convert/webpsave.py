@@ -21,7 +21,7 @@ def webpsave(image: Any, options: Options, mode: str, deadline: Deadline) -> byt
         image = _as_upright(image)
     with deadline.watch(image) as watched:
         data: bytes = watched.webpsave_buffer(
-            Q=options.quality,
+            Q=round(options.quality),
             effort=options.effort,
             lossless=mode == "lossless",
             near_lossless=mode == "near_lossless",

@@ -28,6 +28,19 @@ class ImageConverted(Event):
     """Of one frame."""
     mode: str
     """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
+    quality: float | None = None
+    """That it was encoded with, 0 to 100; none for `lossless`. A target may ask for any."""
+    effort: int | None = None
+    """That it was encoded with, 0 to 6."""
+    psnr_db: float | None = None
+    """Peak signal-to-noise ratio of all planes, in decibels, as libwebp tells it: before its own
+    deblocking. None for what is lossless, animated, or keeps its metadata or profile."""
+    look: float | None = None
+    """How like the original it looks, by SSIMULACRA2: 100 is the same; with `webp.target_look`."""
+    encodes: int | None = None
+    """How often it was encoded until it was as asked for, if more than once."""
+    why: str | None = None
+    """Why `webp.mode auto` chose this mode, for people."""
     animation_dropped: bool | None = None
     """True for an animated PNG, of which the default image was converted."""
     low_memory: bool | None = None

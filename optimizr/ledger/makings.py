@@ -60,10 +60,13 @@ def made_with(settings: Settings) -> str:
     """Give the settings that decide an output's bytes, as canonical JSON.
 
     Defaults are left out, so that a version that adds a setting does not redo whole libraries.
-    `picture.formats` decides which files are read, not what becomes of them.
+    `picture.formats` decides which files are read, not what becomes of them; and with
+    `webp.effort auto` a budget is for this run, not for what was done before.
     """
     deciding = {
-        "webp": settings.webp.model_dump(mode="json", exclude_defaults=True),
+        "webp": settings.webp.model_dump(
+            mode="json", exclude={"deadline", "cpu_per_image"}, exclude_defaults=True
+        ),
         "picture": settings.picture.model_dump(
             mode="json", exclude={"formats"}, exclude_defaults=True
         ),

@@ -7,6 +7,7 @@ from optimizr.errors import Reason
 REMEDIES: dict[str, str] = {
     Reason.BAD_LINE: "Mend or remove the line of the list that was given as input.",
     Reason.BAD_MESSAGE: "Mend whoever sends such messages; docs/queues.md has the forms.",
+    Reason.CANNOT_REACH_TARGET: "Ask for less, or say webp.if_unreachable keep.",
     Reason.CHANGED: "Run again once nobody writes to the pictures.",
     Reason.CORRUPT: "Restore the file from a backup, or save it anew in a picture editor.",
     Reason.CRASHED: "It takes the decoder down: keep it away from here, and please report it.",

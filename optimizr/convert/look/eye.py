@@ -1,0 +1,71 @@
+"""One picture in memory, and how like it its WebPs look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from optimizr.convert.encode import decode_into
+from optimizr.convert.look.sample import Sample
+from optimizr.convert.look.ssimulacra2 import Reference, Rgb
+from optimizr.convert.vips import from_pixels, load, region, shape
+
+
+class Eye:
+    """Looks at WebPs of one picture."""
+
+    def __init__(self, image: Any, pages: int = 1) -> None:
+        """Take a picture in memory, of 3 or 4 bands, frames one below the other.
+
+        Raises VipsError.
+        """
+        self._width, self._height, self._bands = shape(image)[:3]
+        self._is_still = pages == 1
+        self._sample = Sample.of(self._width, self._height)
+        self._seen = self._sample.cut(_rows_of(image))
+        self._reference = Reference(self._seen)
+        self.share = self._sample.pixels / (self._width * self._height)
+        """What part of the picture is looked at."""
+
+    def look(self, webp: bytes) -> float:
+        """Tell how like the picture its WebP looks: SSIMULACRA2.
+
+        Raises VipsError and LibwebpError.
+        """
+        rows = None
+        if self._is_still:
+            rows = _decoded(webp, self._width, self._height, self._bands)
+        return self._reference.look(self._sample.cut(rows or _rows_of(load(webp, "webp"))))
+
+    def sample(self) -> Any:
+        """Give what is looked at, as a picture."""
+        height, width = self._seen.shape[:2]
+        return from_pixels(self._seen.tobytes(), width, height)
+
+    def look_of_sample(self, webp: bytes) -> float:
+        """Tell how like `sample` its WebP looks. Raises what `look` does."""
+        height, width = self._seen.shape[:2]
+        rows = _decoded(webp, width, height, 3) or _rows_of(load(webp, "webp"))
+        return self._reference.look(rows(0, height))
+
+
+def _rows_of(image: Any) -> Callable[[int, int], Rgb]:
+    width, _, bands = shape(image)[:3]
+    source = region(image)
+
+    def rows(top: int, count: int) -> Rgb:
+        pixels = source.fetch(0, top, width, count)
+        return np.frombuffer(pixels, np.uint8).reshape(count, width, bands)
+
+    return rows
+
+
+def _decoded(webp: bytes, width: int, height: int, bands: int) -> Callable[[int, int], Rgb] | None:
+    """Decode a still by libwebp itself, which takes a third of libvips' time; None without it."""
+    pixels = np.empty((height, width, bands), np.uint8)
+    at = pixels.ctypes.data
+    if not decode_into(webp, at, pixels.nbytes, width * bands, alpha=bands == 4):
+        return None
+    return lambda top, count: pixels[top : top + count]

@@ -1,0 +1,241 @@
+"""Pictures for which a quality is searched, or of which several ways to encode are compared.
+
+Such a picture is decoded once, into memory, and encoded as often as the search asks. `webp.mode`
+says which ways there are, the targets which of their WebPs will do:
+
+    target_size    at most so many bytes, and as near to it as the range of qualities allows
+    target_look    at least so good a look, in as few bytes as can be
+    neither        the smallest; lossy encoding then sets the look, and the others have a better one
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from optimizr.convert.candidates import Candidate, Judge
+from optimizr.convert.choose import is_flat
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.decode import decode, in_memory
+from optimizr.convert.encode import Trial, is_direct
+from optimizr.convert.options import Options
+from optimizr.convert.probe import Header, Probed
+from optimizr.convert.search import LOOK, SIZE, Window, approach
+
+if TYPE_CHECKING:
+    from optimizr.convert.look import Eye
+
+_LEAST_SHARE = 0.9
+"""Of `target_size`, that its WebP shall have where the range of qualities allows."""
+_MOST_ABOVE = 2.0
+"""By how much a WebP may look better than `target_look`, and no smaller one is searched for."""
+_NEAR_LOSSLESS = 60
+"""libwebp's near_lossless where no target says how near: nothing is lost that can be seen."""
+_LEVELS = (0, 20, 40, 60, 80)
+"""All of near_lossless that differ, from the smallest WebP on."""
+_HARDEST = 6
+"""The effort for what is too large."""
+_EFFORT_GAINS = 2.0
+"""How many times its size at the least effort a lossless WebP may be smaller with more, at most."""
+_NEARNESS_GAINS = 2.5
+"""How many times smaller near_lossless may be than lossless, at most."""
+_SAME = 100.0
+"""The look of what is lossless."""
+_USUAL_LOOK = 70.3
+"""Of pictures at quality 75: the median, by the same measurement as `search.LOOK`."""
+_SAMPLED = 0.5
+"""Part of a picture that is looked at, up to which a search on that part comes first."""
+
+_SAMPLE_TRIES, _LOOK_TRIES = 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The candidate that was taken."""
+
+    candidate: Candidate
+    encodes: int
+    """How often the whole picture was encoded."""
+    why: str | None
+    """For people; None if there was one way only."""
+
+
+def choose(picture: Probed, options: Options, deadline: Deadline) -> Chosen:
+    """Encode a picture as its options' targets and mode ask.
+
+    Raises PictureError `cannot_reach_target`, and what `encode` raises.
+    """
+    image = in_memory(decode(picture, options, deadline), deadline)
+    eye = _eye(image, picture.header.pages, options)
+    with Trial(image, deadline, direct=is_direct(picture.header, options)) as trial:
+        search = _Search(trial, eye, options, deadline)
+        if options.mode != "auto":
+            return search.taken([search.best(options.mode)])
+        if _may_be_smaller_lossless(picture.header, image):
+            return search.taken(search.compared())
+        return search.taken([search.best("lossy")])
+
+
+def _may_be_smaller_lossless(header: Header, image: Any) -> bool:
+    return header.format == "png" and header.pages == 1 and is_flat(image)
+
+
+def _eye(image: Any, pages: int, options: Options) -> Eye | None:
+    if options.target_look is None:
+        return None
+    from optimizr.convert.look import Eye  # NumPy is there for who asks for it
+
+    return Eye(image, pages)
+
+
+class _Search:
+    """Encodes one picture until it is as it shall be."""
+
+    def __init__(self, trial: Trial, eye: Eye | None, options: Options, deadline: Deadline) -> None:
+        self._trial = trial
+        self._eye = eye
+        self._options = options
+        self._deadline = deadline
+        self._judge = Judge(options)
+        self._encodes = 0
+
+    def best(self, mode: str) -> Candidate:
+        """Give the best that one way to encode can do."""
+        if mode == "lossless":
+            return self._harder(self._encoded("lossless", self._options.quality))
+        return self._near_lossless() if mode == "near_lossless" else self._lossy()
+
+    def compared(self) -> list[Candidate]:
+        """Give the best of each way that has a chance.
+
+        A lossless encode with little effort tells which have one.
+        """
+        quick = self._encoded("lossless", self._options.quality, 0)
+        if self._judge.wants_faithful:
+            return self._faithful(quick)
+        lossy = self.best("lossy")
+        if quick.size > _EFFORT_GAINS * lossy.size:
+            return [quick, lossy]
+        lossless = self.best("lossless")
+        if lossless.size > _NEARNESS_GAINS * lossy.size:
+            return [lossless, lossy]
+        return [lossless, self.best("near_lossless"), lossy]
+
+    def _faithful(self, quick: Candidate) -> list[Candidate]:
+        """Go from what loses less to what loses more until one fits."""
+        found = [quick]
+        if quick.size <= _EFFORT_GAINS * self._judge.most_bytes:
+            found = [self.best("lossless")]
+        for way in ("near_lossless", "lossy"):
+            hopeless = quick.size > _EFFORT_GAINS * _NEARNESS_GAINS * self._judge.most_bytes
+            if self._judge.fits(found[-1]):
+                break
+            if way == "lossy" or not hopeless:
+                found.append(self.best(way))
+        return found
+
+    def taken(self, found: list[Candidate]) -> Chosen:
+        """Take the best of the best; raises PictureError if it will not do."""
+        best = max(found, key=self._judge.rank)
+        if self._options.if_unreachable == "fail" and not self._judge.will_do(best):
+            raise self._judge.unreachable(best)
+        why = self._judge.why(best, found) if self._options.mode == "auto" else None
+        return Chosen(best, self._encodes, why)
+
+    def _encoded(self, mode: str, quality: float, effort: int | None = None) -> Candidate:
+        effort = self._options.effort if effort is None else effort
+        made = self._trial(replace(self._options, quality=quality, effort=effort), mode)
+        self._encodes += 1
+        look = None
+        if self._eye is not None:
+            look = _SAME if mode == "lossless" else self._eye.look(made.data)
+        return Candidate(mode, quality, effort, made.data, made.psnr_db, look)
+
+    def _better(self, best: Candidate | None, tried: Candidate) -> Candidate:
+        return tried if best is None else max(best, tried, key=self._judge.rank)
+
+    def _harder(self, best: Candidate) -> Candidate:
+        """Try with all effort what is too large."""
+        if self._judge.fits(best) or best.effort == _HARDEST:
+            return best
+        return self._better(best, self._encoded(best.mode, best.quality, _HARDEST))
+
+    def _near_lossless(self) -> Candidate:
+        options = self._options
+        if not options.has_target:
+            level = _NEAR_LOSSLESS if options.mode == "auto" else options.quality
+            return self._encoded("near_lossless", level)
+        levels = [level for level in _LEVELS if level >= options.min_quality] or [_LEVELS[-1]]
+        best: Candidate | None = None
+        while levels:
+            middle = len(levels) // 2
+            tried = self._encoded("near_lossless", levels[middle])
+            best = self._better(best, tried)
+            by_look = options.target_look is not None
+            smaller = self._judge.looks(tried) if by_look else not self._judge.fits(tried)
+            levels = levels[:middle] if smaller else levels[middle + 1 :]
+        assert best is not None
+        return self._harder(best)
+
+    def _lossy(self) -> Candidate:
+        options = self._options
+        if not options.has_target:
+            return self._encoded("lossy", options.quality)
+        best: Candidate | None = None
+
+        def tried(quality: float) -> Candidate:
+            nonlocal best
+            candidate = self._encoded("lossy", quality)
+            best = self._better(best, candidate)
+            return candidate
+
+        if options.target_look is not None:
+            self._find_look(tried, options.target_look)
+        if options.target_size is not None and (best is None or not self._judge.fits(best)):
+            self._find_size(tried, options.target_size)
+        assert best is not None
+        return self._harder(best)
+
+    def _find_size(self, tried: Callable[[float], Candidate], most: int) -> None:
+        least = self._options.min_quality
+        window = Window(_LEAST_SHARE * most, (1 + _LEAST_SHARE) / 2 * most, most)
+        first = self._options.quality
+        approach(lambda q: tried(q).size, SIZE, window, first, least, self._trial.step)
+
+    def _find_look(self, tried: Callable[[float], Candidate], least_look: float) -> None:
+        assert self._eye is not None
+        window = Window(least_look, least_look + 0.4 * _MOST_ABOVE, least_look + _MOST_ABOVE)
+        least, step = self._options.min_quality, self._trial.step
+        first = max(float(least), LOOK.quality(LOOK.of(least_look) - LOOK.of(_USUAL_LOOK)))
+        if self._eye.share <= _SAMPLED:
+            first = self._on_sample(self._eye, window, first)
+        best_look = -math.inf
+
+        def look(quality: float) -> float:
+            nonlocal best_look
+            candidate = tried(quality)
+            best_look = max(best_look, candidate.look or best_look)
+            return candidate.look or 0
+
+        approach(look, LOOK, window, first, least, step, _LOOK_TRIES)
+        if best_look < least_look:
+            tried(100)
+
+    def _on_sample(self, eye: Eye, window: Window, first: float) -> float:
+        """Give the quality to begin with, by a search on the part that is looked at alone."""
+        options = replace(self._options, metadata="none", color="srgb")
+        nearest, gap = first, math.inf
+        with Trial(eye.sample(), self._deadline, direct=True) as trial:
+
+            def look(quality: float) -> float:
+                nonlocal nearest, gap
+                made = trial(replace(options, quality=quality), "lossy")
+                seen = eye.look_of_sample(made.data)
+                if abs(seen - window.aim) < gap:
+                    nearest, gap = quality, abs(seen - window.aim)
+                return seen
+
+            approach(look, LOOK, window, first, options.min_quality, trial.step, _SAMPLE_TRIES)
+        return nearest
