@@ -168,6 +168,13 @@ def test_auto_holds_a_look_that_lossy_cannot_by_losing_nothing() -> None:
     assert found.look >= 99
 
 
+def test_auto_loses_nothing_of_a_photograph_of_which_no_lossy_webp_looks_well_enough() -> None:
+    found = made(png(photo(200, 150)), mode="auto", target_look=98)
+    assert (found.mode, found.look) == ("lossless", 100)
+    assert found.why is not None
+    assert found.why.startswith("lossless is the smallest at a look of 98 or more")
+
+
 def test_near_lossless_is_as_near_as_its_target_asks() -> None:
     data = png(photo(200, 150))
     sizes = [len(made(data, mode="near_lossless", quality=level).data) for level in (0, 60)]

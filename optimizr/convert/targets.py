@@ -75,7 +75,7 @@ def choose(picture: Probed, options: Options, deadline: Deadline) -> Chosen:
             return search.taken([search.best(options.mode)])
         if _may_be_smaller_lossless(picture.header, image):
             return search.taken(search.compared())
-        return search.taken([search.best("lossy")])
+        return search.taken(search.lossy_if_it_will_do())
 
 
 def _may_be_smaller_lossless(header: Header, image: Any) -> bool:
@@ -135,6 +135,11 @@ class _Search:
             if way == "lossy" or not hopeless:
                 found.append(self.best(way))
         return found
+
+    def lossy_if_it_will_do(self) -> list[Candidate]:
+        """Give the best lossy one, and a lossless one if no quality looks well enough."""
+        lossy = self.best("lossy")
+        return [lossy] if self._judge.looks(lossy) else [lossy, self.best("lossless")]
 
     def taken(self, found: list[Candidate]) -> Chosen:
         """Take the best of the best; raises PictureError if it will not do."""
