@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from optimizr.convert import Header
 from optimizr.errors import PictureError
 from optimizr.events import Event, ImageSkipped
 from optimizr.source import Item
@@ -32,6 +33,9 @@ class Hooks:
     """Tells whether a picture that something is wrong with is to be left for another time."""
     failing: Callable[[Item, PictureError], PictureError] = lambda _item, error: error
     """Called with what is wrong with a picture; gives the same, or what is wrong by then."""
+    effort: Callable[[Header, int], int | None] = lambda _header, _size: None
+    """Called with a picture's header and the bytes of its file; gives the effort that it is to be
+    encoded with, or None for that which is set."""
     ended: Callable[[Event, Stopwatch], None] = lambda _outcome, _watch: None
     """Called with a picture's outcome and its times, before anybody else has seen them."""
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from optimizr import convert
 from optimizr.budget import Budget, Hold, OverBudget
 from optimizr.config import Settings
-from optimizr.convert import Converted, Header, Probed, alone
+from optimizr.convert import Converted, Header, Options, Probed, alone
 from optimizr.errors import (
     Cancelled,
     EnvironmentStop,
@@ -118,25 +118,30 @@ class Job:
         self, item: Item, data: bytes, watch: Stopwatch
     ) -> Iterator[tuple[Header, Converted]]:
         """Give the header and the WebP, and keep the memory that this one takes."""
-        limits, options = self._limits, self.options
+        limits = self._limits
         if item.alone:
             # Its size is not known: even to read its header may take the process down.
             with limits.peak.hold(limits.peak.total), limits.slots.hold(1):
                 with watch.lap(Stage.CONVERT):
-                    found = alone.convert(data, options, limits.peak.total, self._cancelled)
+                    found = alone.convert(data, self.options, limits.peak.total, self._cancelled)
                 yield found
             return
         with watch.lap(Stage.PROBE):
-            picture = convert.probe(data, options)
-        options, peak = convert.fit(picture, self.options, limits.peak.total)
+            picture = convert.probe(data, self.options)
+        asked = self._options_for(picture.header, len(data))
+        options, peak = convert.fit(picture, asked, limits.peak.total)
         if peak > limits.peak.total and convert.may_have_idle_alpha(picture):
             picture = self._looked_at(picture, watch)
-            options, peak = convert.fit(picture, self.options, limits.peak.total)
+            options, peak = convert.fit(picture, asked, limits.peak.total)
         with self._reserve(limits.peak, peak, f"{picture.header.size} pixels") as held:
             with limits.slots.hold(1), self._watched(item, watch), watch.lap(Stage.CONVERT):
                 made = convert.convert(picture, options, self._cancelled)
             held.shrink(len(made.data))
             yield picture.header, made
+
+    def _options_for(self, header: Header, size: int) -> Options:
+        effort = self._hooks.effort(header, size)
+        return self.options if effort is None else replace(self.options, effort=effort)
 
     def _looked_at(self, picture: Probed, watch: Stopwatch) -> Probed:
         """See whether the transparency that would take too much memory is there at all."""

@@ -88,6 +88,8 @@ class Live:
         """When a picture last came to an end, or there was none in work."""
         self.source_images: int | None = None
         """How many pictures the source has in all; None until they are counted, if ever."""
+        self.is_counted = False
+        """Whether somebody counts them, or has."""
         self._stop = stop
         self._phase = Phase.STARTING
         self._work: tuple[Pool[Any, Any], Limits, Monitor] | None = None

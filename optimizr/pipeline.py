@@ -11,6 +11,7 @@ from optimizr.books import Books, named, open_books
 from optimizr.config import Settings
 from optimizr.crew import Crew
 from optimizr.dead_letters import DeadLetters, open_dead_letters
+from optimizr.efforts import Efforts
 from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
 from optimizr.events import (
     Event,
@@ -70,6 +71,7 @@ def run(
     live = Live(stop, identify(settings))
     with telemetry.watched(settings, live, _reached(store, source), output) as traces:
         limits = Limits.of(settings.pool)
+        efforts = Efforts(settings, live, limits)
         output.prepare()
         dead_letters = open_dead_letters(settings, store, output, limits.fetched)
         with (
@@ -84,10 +86,10 @@ def run(
                 *(source, books.ledger, output, settings, force),
                 *(find, seals, store.head, labels),
             )
-            hooks = _hooks(books, resume, dead_letters, traces, receipts)
+            hooks = _hooks(books, resume, dead_letters, traces, receipts, efforts)
             job = Job(store, output, settings, limits, hooks, labels)
             gallery = _gallery(settings, store, output, job, limits)
-            told: list[Sink] = [*readers, gallery, *filter(None, [manifest])]
+            told: list[Sink] = [*readers, efforts.learn, gallery, *filter(None, [manifest])]
             url = settings.publish.base_url
             record = Recorder(told, stop, books, live, traces.run, url, receipts.settle)
             work = _Work(
@@ -141,8 +143,10 @@ def _hooks(
     dead_letters: DeadLetters | None,
     traces: Tracing,
     receipts: Receipts,
+    efforts: Efforts,
 ) -> Hooks:
     return Hooks(
+        effort=efforts,
         decoding=books.ledger.in_flight.begin,
         check=resume.check,
         may_write=resume.may_write,

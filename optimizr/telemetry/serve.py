@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,16 +10,12 @@ from http import HTTPStatus
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from optimizr import inputs
+from optimizr import counting
 from optimizr.config import Settings
-from optimizr.errors import OptimizrError
 from optimizr.live import Live
-from optimizr.queue.address import is_queue
 from optimizr.store import Store
 from optimizr.telemetry.http import Reply, listening
 from optimizr.telemetry.probes import Answer, Reached, Readiness, health
-
-log = logging.getLogger("optimizr")
 
 
 @contextmanager
@@ -37,7 +31,7 @@ def serving(
         "/ready": lambda _: _probe(ready()),
     }
     with listening(settings.telemetry.http or "", routes):
-        threading.Thread(target=_count, args=(settings, live), name="count", daemon=True).start()
+        counting.begin(settings, live)
         yield
 
 
@@ -52,14 +46,3 @@ def _metrics(metrics: CollectorRegistry, accept: str) -> Reply:
 def _probe(answer: Answer) -> Reply:
     status = HTTPStatus.OK if answer.ok else HTTPStatus.SERVICE_UNAVAILABLE
     return Reply(status, "application/json", json.dumps(answer.body).encode() + b"\n")
-
-
-def _count(settings: Settings, live: Live) -> None:
-    """Count the pictures beside the run: it may take long."""
-    if is_queue(settings.input):
-        return
-    try:
-        _, source = inputs.open_input(settings)
-        live.source_images = source.count()
-    except (OptimizrError, OSError) as error:
-        log.warning("telemetry.http: the pictures of the input could not be counted: %s", error)

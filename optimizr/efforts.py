@@ -1,0 +1,200 @@
+"""`webp.effort auto`: CPU time goes where it saves most bytes.
+
+Each step to a higher effort costs CPU time, in proportion to a picture's pixels, and saves bytes,
+in proportion to those of its WebP. Of the steps of all pictures seen lately those that save most
+for each second are taken until the budget is spent; what the last of them saves for a second is the
+price, which each new picture's steps must be worth.
+
+What a step costs and saves is much the same for all pictures, but for two factors that are learned
+on the way: the seconds for a pixel, and a WebP's bytes for each byte of its original, by format.
+CPU time is counted as the time that a picture holds its CPU slot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from optimizr import counting
+from optimizr.config import Settings
+from optimizr.convert import Header
+from optimizr.errors import ConfigError
+from optimizr.events import Event, ImageConverted
+from optimizr.limits import Limits
+from optimizr.live import Live
+from optimizr.queue.address import is_queue
+
+_SEEN = 256
+"""Pictures by which the price is found."""
+_EACH = 8
+"""Pictures after which it is found anew."""
+_WEIGHT = 0.05
+"""Of the newest picture in what is learned."""
+_SECONDS, _SHARE = 60e-9, 0.3
+"""For a pixel at effort 4, and a WebP's bytes for one of its original, until more is known."""
+_REPAID = 16
+"""Pictures in which what was spent too much or too little is made up for."""
+_SAFE = 0.95
+"""Of the time that is left until the deadline, what is given away."""
+
+
+class Table(NamedTuple):
+    """What efforts 0 to 6 cost and make, relative to effort 4.
+
+    Medians of 24 wallpapers by turns on one CPU (`python -m benchmarks.looks efforts`).
+    """
+
+    cpu: tuple[float, ...]
+    """Of decoding and encoding."""
+    size: tuple[float, ...]
+
+
+LOSSY = Table((0.35, 0.40, 0.47, 0.99, 1.0, 1.06, 1.30), (1.37, 1.27, 1.05, 1.0, 1.0, 0.99, 0.97))
+LOSSLESS = Table((0.16, 0.38, 0.49, 0.56, 1.0, 1.7, 1.7), (1.26, 1.05, 1.03, 1.01, 1.0, 0.99, 0.98))
+
+
+class Step(NamedTuple):
+    """From one effort to a higher one; those between are not worth it."""
+
+    effort: int
+    cpu: float
+    """How much more it takes, relative to effort 4."""
+    size: float
+    """How much less it makes, relative to effort 4."""
+
+
+def steps(table: Table) -> list[Step]:
+    """Give the steps from effort 0 on: each saves less for its CPU time than the one before."""
+    found: list[Step] = []
+    at = 0
+    while at < 6:
+        ahead = [
+            Step(effort, table.cpu[effort] - table.cpu[at], table.size[at] - table.size[effort])
+            for effort in range(at + 1, 7)
+        ]
+        best = max(ahead, key=lambda step: step.size / step.cpu)
+        if best.size <= 0:
+            break
+        found.append(best)
+        at = best.effort
+    return found
+
+
+class Work(NamedTuple):
+    """What a picture is to the budget."""
+
+    seconds: float
+    """That it takes at effort 4."""
+    size: float
+    """Bytes that its WebP has at effort 4."""
+
+
+def price(works: list[Work], table: Table, seconds: float) -> float:
+    """Give what a second must save, in bytes, so that the pictures take `seconds` on average.
+
+    Infinite if even effort 0 takes more, 0 if all effort takes no more.
+    """
+    left = seconds * len(works) - sum(table.cpu[0] * work.seconds for work in works)
+    ahead = sorted(
+        ((worth(work, step), step.cpu * work.seconds) for work in works for step in steps(table)),
+        reverse=True,
+    )
+    for gain, cost in ahead:
+        if cost > left:
+            return gain if left > 0 else float("inf")
+        left -= cost
+    return 0.0
+
+
+def worth(work: Work, step: Step) -> float:
+    """Tell how many bytes a step saves for each second."""
+    return step.size * work.size / max(1e-9, step.cpu * work.seconds)
+
+
+def effort(work: Work, table: Table, least: float) -> int:
+    """Give the effort of the last step that is worth the price."""
+    taken = 0
+    for step in steps(table):
+        if worth(work, step) <= least:
+            break
+        taken = step.effort
+    return taken
+
+
+class Efforts:
+    """Chooses efforts, called by workers; and learns from what came of them, a reader of events."""
+
+    def __init__(self, settings: Settings, live: Live, limits: Limits) -> None:
+        """Have the pictures counted, if there is a deadline.
+
+        Raises ConfigError if there is one for a queue, which has no end.
+        """
+        webp = settings.webp
+        self._chooses = webp.effort == "auto"
+        self._table = LOSSLESS if webp.mode in ("lossless", "near_lossless") else LOSSY
+        self._each = None if webp.cpu_per_image is None else webp.cpu_per_image.total_seconds()
+        self._slots = limits.slots.total
+        self._live = live
+        self._lock = threading.Lock()
+        self._seconds = _SECONDS
+        self._share: dict[str, float] = {}
+        self._works: deque[Work] = deque(maxlen=_SEEN)
+        self._taken = 0
+        self._saved_up = 0.0
+        self._price: float | None = None
+        """None until it is known: then no effort is chosen."""
+        if webp.deadline is not None:
+            self._end = time.monotonic() + webp.deadline.total_seconds()
+            if is_queue(settings.input):
+                raise ConfigError(
+                    "webp.deadline: expected an input that ends, got a queue; set "
+                    "webp.cpu_per_image"
+                )
+            counting.begin(settings, live)
+
+    def __call__(self, header: Header, size: int) -> int | None:
+        """Choose for a picture whose file has so many bytes; None to leave it as it is set."""
+        if not self._chooses:
+            return None
+        with self._lock:
+            work = self._work(header.pixels, size, header.format)
+            self._works.append(work)
+            self._taken += 1
+            if self._taken % _EACH == 1:
+                self._find_price()
+            return None if self._price is None else effort(work, self._table, self._price)
+
+    def learn(self, event: Event) -> None:
+        """See what a picture took and made."""
+        if not (self._chooses and isinstance(event, ImageConverted)) or event.effort is None:
+            return
+        with self._lock:
+            spent = event.convert_ms / 1000
+            pixels = max(1, event.width * event.height)
+            seconds = spent / pixels / self._table.cpu[event.effort]
+            self._seconds += _WEIGHT * (min(seconds, 8 * self._seconds) - self._seconds)
+            share = event.output_bytes / max(1, event.input_bytes * self._table.size[event.effort])
+            before = self._share.get(event.format, _SHARE)
+            self._share[event.format] = before + _WEIGHT * (share - before)
+            if self._each is not None:
+                self._saved_up += self._each - spent
+
+    def _work(self, pixels: int, size: int, format_: str) -> Work:
+        return Work(self._seconds * pixels, self._share.get(format_, _SHARE) * size)
+
+    def _find_price(self) -> None:
+        seconds = self._affordable()
+        if seconds is not None:
+            self._price = price(list(self._works), self._table, seconds)
+
+    def _affordable(self) -> float | None:
+        """Give the CPU time that the next pictures may take each; None if nobody knows yet."""
+        if self._each is not None:
+            return self._each + self._saved_up / _REPAID
+        total = self._live.source_images
+        if total is None:
+            return None
+        left = max(1, total - self._live.summary.total_files)
+        return max(0.0, self._end - time.monotonic()) * _SAFE * self._slots / left
