@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from optimizr import counting
@@ -30,11 +31,13 @@ _SEEN = 256
 """Pictures by which the price is found."""
 _EACH = 8
 """Pictures after which it is found anew."""
-_WEIGHT = 0.05
-"""Of the newest picture in what is learned."""
-_SECONDS, _SHARE = 60e-9, 0.3
-"""For a pixel at effort 4, and a WebP's bytes for one of its original, until more is known."""
-_REPAID = 16
+_KEPT = 0.99
+"""Of what was learned, with each picture."""
+_SECONDS, _PRIOR_PIXELS = 60e-9, 1e5
+"""For a pixel at effort 4, until more is known."""
+_SHARE, _PRIOR = 0.3, 1e4
+"""A WebP's bytes for one of its original, until more is known."""
+_REPAID = 64
 """Pictures in which what was spent too much or too little is made up for."""
 _SAFE = 0.95
 """Of the time that is left until the deadline, what is given away."""
@@ -123,6 +126,24 @@ def effort(work: Work, table: Table, least: float) -> int:
     return taken
 
 
+@dataclass
+class Learned:
+    """A ratio of sums that forget: large pictures count for more, and old ones for less."""
+
+    above: float
+    below: float
+
+    @property
+    def ratio(self) -> float:
+        """Give what is known."""
+        return self.above / self.below
+
+    def add(self, above: float, below: float) -> None:
+        """Learn of one more."""
+        self.above = self.above * _KEPT + above
+        self.below = self.below * _KEPT + below
+
+
 class Efforts:
     """Chooses efforts, called by workers; and learns from what came of them, a reader of events."""
 
@@ -138,8 +159,10 @@ class Efforts:
         self._slots = limits.slots.total
         self._live = live
         self._lock = threading.Lock()
-        self._seconds = _SECONDS
-        self._share: dict[str, float] = {}
+        self._spent = Learned(_SECONDS * _PRIOR_PIXELS, _PRIOR_PIXELS)
+        """Seconds by pixels, as if all had been encoded with effort 4."""
+        self._made: dict[str, Learned] = defaultdict(lambda: Learned(_SHARE * _PRIOR, _PRIOR))
+        """Bytes of WebPs by bytes of their originals, by format, likewise."""
         self._works: deque[Work] = deque(maxlen=_SEEN)
         self._taken = 0
         self._saved_up = 0.0
@@ -171,18 +194,16 @@ class Efforts:
         if not (self._chooses and isinstance(event, ImageConverted)) or event.effort is None:
             return
         with self._lock:
-            spent = event.convert_ms / 1000
-            pixels = max(1, event.width * event.height)
-            seconds = spent / pixels / self._table.cpu[event.effort]
-            self._seconds += _WEIGHT * (min(seconds, 8 * self._seconds) - self._seconds)
-            share = event.output_bytes / max(1, event.input_bytes * self._table.size[event.effort])
-            before = self._share.get(event.format, _SHARE)
-            self._share[event.format] = before + _WEIGHT * (share - before)
+            spent, at = event.convert_ms / 1000, event.effort
+            self._spent.add(spent, event.width * event.height * self._table.cpu[at])
+            self._made[event.format].add(
+                event.output_bytes, event.input_bytes * self._table.size[at]
+            )
             if self._each is not None:
                 self._saved_up += self._each - spent
 
     def _work(self, pixels: int, size: int, format_: str) -> Work:
-        return Work(self._seconds * pixels, self._share.get(format_, _SHARE) * size)
+        return Work(self._spent.ratio * pixels, self._made[format_].ratio * size)
 
     def _find_price(self) -> None:
         seconds = self._affordable()
