@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+LOOKS = "# Bytes against look\n"
+"""Where the section begins that `benchmarks.looks` writes."""
 DOCS = Path(__file__).parent.parent / "docs"
 
 _INTRO = """\
@@ -58,7 +60,7 @@ class Table(NamedTuple):
 def markdown(tables: list[Table], versions: dict[str, str], missing: list[str], rounds: int) -> str:
     """Write the page."""
     day = datetime.now(UTC).date().isoformat()
-    parts = [_INTRO.format(day=day, rounds=rounds, cpus=_cpus(), machine=_machine())]
+    parts = [_INTRO.format(day=day, rounds=rounds, cpus=_cpus(), machine=machine())]
     for table in tables:
         parts.append(f"## {table.corpus}: {table.described}\n")
         parts.append(_rows(table))
@@ -102,7 +104,7 @@ def _cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _machine() -> str:
+def machine() -> str:
     model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     name = model[1] if model else platform.machine()
     kernel = platform.release().split("-")[0]
@@ -110,9 +112,20 @@ def _machine() -> str:
 
 
 def write(text: str, tables: list[Table]) -> None:
-    """Put page and chart into docs/."""
-    (DOCS / "benchmarks.md").write_text(text)
+    """Put page and chart into docs/, and leave the section on looks as it is."""
+    _, mark, looks = _page().partition(LOOKS)
+    (DOCS / "benchmarks.md").write_text(text.rstrip() + "\n\n" + mark + looks)
     _chart(tables, DOCS / "benchmarks.svg")
+
+
+def write_looks(section: str) -> None:
+    """Put the section on looks into the page, and leave what is above as it is."""
+    programs = _page().partition(LOOKS)[0]
+    (DOCS / "benchmarks.md").write_text(programs.rstrip() + f"\n\n{LOOKS}{section}")
+
+
+def _page() -> str:
+    return (DOCS / "benchmarks.md").read_text()
 
 
 def _chart(tables: list[Table], path: Path) -> None:

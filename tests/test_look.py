@@ -91,7 +91,7 @@ def test_a_sample_is_the_whole_or_tiles_of_whole_macroblocks_within_it(
     width: int, height: int
 ) -> None:
     sample = Sample.of(width, height)
-    assert sample.pixels <= max(MOST_PIXELS, 0)
+    assert sample.pixels <= MOST_PIXELS
     if width * height <= MOST_PIXELS:
         assert sample == ((0,), (0,), width, height)
         return
@@ -107,7 +107,7 @@ def test_a_sample_is_the_whole_or_tiles_of_whole_macroblocks_within_it(
 def test_a_large_picture_is_looked_at_in_tiles_and_looks_much_the_same() -> None:
     picture = photo(1600, 1200)
     eye = Eye(picture.copy_memory())
-    assert eye.share < 0.3
+    assert eye.share < 0.5
     whole = Reference(pixels(picture))
     for quality in (30, 80):
         of_all = whole.look(compressed(pixels(picture), quality))

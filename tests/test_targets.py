@@ -226,8 +226,8 @@ def test_a_large_picture_is_searched_in_its_tiles_first(monkeypatch: pytest.Monk
         return ours(trial, *args)
 
     monkeypatch.setattr(encode.Trial, "__call__", noted)
-    found = made(jpeg(photo(1400, 1000)), target_look=55)
-    whole = [size for size in sizes if size == (1400, 1000)]
+    found = made(jpeg(photo(2200, 1500)), target_look=55)
+    whole = [size for size in sizes if size == (2200, 1500)]
     assert len(whole) == found.encodes <= 4
     assert 1 <= len(sizes) - len(whole) <= 3
     assert found.look is not None

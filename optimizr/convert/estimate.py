@@ -60,7 +60,7 @@ _FITTED_FRAMES = 12.0
 """The same if they are made smaller, for which all are in memory at once."""
 _BEST = 1.0
 """For each pixel: the best WebP so far, while the next is made."""
-_MOST_LOOKED_AT = 500_000
+_MOST_LOOKED_AT = 1 << 20
 """Pixels: `convert.look.MOST_PIXELS`, which is not loaded for this."""
 _LOOKED_AT, _LOOKS = 40.0, 8 << 20
 """For each pixel that is looked at, and whatever is: the reference, and the rows at hand."""

@@ -12,27 +12,28 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-_QUALITIES = (0, 10, 25, 40, 55, 65, 75, 80, 85, 90, 95, 100)
+QUALITIES = (0, 2, 5, 10, 25, 40, 55, 65, 75, 80, 85, 90, 95, 98, 100)
+"""At which the curves are known."""
 
 
 class Curve(NamedTuple):
     """How something that is measured runs with quality, on a scale where pictures run in parallel.
 
-    The heights are medians of 88 pictures (`python -m benchmarks.looks curves`).
+    The heights are medians of 44 pictures (`python -m benchmarks.looks curves`).
     """
 
     of: Callable[[float], float]
     """From what is measured to the scale."""
     heights: tuple[float, ...]
-    """On that scale at `_QUALITIES`, rising; where none is at is of no account."""
+    """On that scale at `QUALITIES`, rising; where none is at is of no account."""
 
     def height(self, quality: float) -> float:
         """Give the height at a quality, 0 to 100."""
-        return _between(quality, _QUALITIES, self.heights)
+        return _between(quality, QUALITIES, self.heights)
 
     def quality(self, height: float) -> float:
         """Give the quality that has a height, 0 or 100 for what lies outside."""
-        return _between(height, self.heights, _QUALITIES)
+        return _between(height, self.heights, QUALITIES)
 
 
 def _between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
@@ -44,12 +45,12 @@ def _between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
 
 SIZE = Curve(
     math.log,
-    (-1.45, -0.94, -0.64, -0.42, -0.23, -0.12, 0.0, 0.19, 0.41, 0.71, 1.16, 1.75),
+    (-1.51, -1.21, -1.1, -0.95, -0.67, -0.43, -0.23, -0.12, 0.0, 0.2, 0.42, 0.74, 1.15, 1.42, 1.5),
 )
 """Of the bytes of a WebP: the logarithm, so that what is added is a factor."""
 LOOK = Curve(
     lambda look: -math.log(max(0.01, 100 - look)),
-    (-0.92, -0.77, -0.53, -0.35, -0.18, -0.09, 0.0, 0.14, 0.30, 0.51, 0.72, 0.92),
+    (-1.23, -1.01, -0.91, -0.78, -0.54, -0.35, -0.19, -0.1, 0.0, 0.14, 0.3, 0.48, 0.69, 0.8, 0.82),
 )
 """Of SSIMULACRA2: by what is missing to 100."""
 

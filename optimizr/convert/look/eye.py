@@ -12,6 +12,9 @@ from optimizr.convert.look.sample import Sample
 from optimizr.convert.look.ssimulacra2 import Reference, Rgb
 from optimizr.convert.vips import from_pixels, load, region, shape
 
+_EVERY = 2
+"""Of the tiles, one in so many is enough to begin a search with."""
+
 
 class Eye:
     """Looks at WebPs of one picture."""
@@ -24,10 +27,11 @@ class Eye:
         self._width, self._height, self._bands = shape(image)[:3]
         self._is_still = pages == 1
         self._sample = Sample.of(self._width, self._height)
-        self._seen = self._sample.cut(_rows_of(image))
-        self._reference = Reference(self._seen)
-        self.share = self._sample.pixels / (self._width * self._height)
-        """What part of the picture is looked at."""
+        tiles = self._sample.cut(_rows_of(image))
+        self._reference = Reference(*tiles)
+        self._some = np.concatenate(tiles[::_EVERY])
+        self.share = self._some.size // 3 / (self._width * self._height)
+        """What part of the picture `some` is."""
 
     def look(self, webp: bytes) -> float:
         """Tell how like the picture its WebP looks: SSIMULACRA2.
@@ -37,18 +41,20 @@ class Eye:
         rows = None
         if self._is_still:
             rows = _decoded(webp, self._width, self._height, self._bands)
-        return self._reference.look(self._sample.cut(rows or _rows_of(load(webp, "webp"))))
+        return self._reference.look(*self._sample.cut(rows or _rows_of(load(webp, "webp"))))
 
-    def sample(self) -> Any:
-        """Give what is looked at, as a picture."""
-        height, width = self._seen.shape[:2]
-        return from_pixels(self._seen.tobytes(), width, height)
+    def some(self) -> Any:
+        """Give some of what is looked at, as a picture: tiles one below the other."""
+        height, width = self._some.shape[:2]
+        return from_pixels(self._some.tobytes(), width, height)
 
-    def look_of_sample(self, webp: bytes) -> float:
-        """Tell how like `sample` its WebP looks. Raises what `look` does."""
-        height, width = self._seen.shape[:2]
+    def look_of_some(self, webp: bytes) -> float:
+        """Tell how like `some` its WebP looks. Raises what `look` does."""
+        height, width = self._some.shape[:2]
         rows = _decoded(webp, width, height, 3) or _rows_of(load(webp, "webp"))
-        return self._reference.look(rows(0, height))
+        each = self._sample.height
+        tiles = [rows(top, each) for top in range(0, height, each)]
+        return self._reference.every(_EVERY).look(*tiles)
 
 
 def _rows_of(image: Any) -> Callable[[int, int], Rgb]:

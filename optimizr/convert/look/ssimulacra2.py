@@ -135,21 +135,28 @@ class _Seen(NamedTuple):
 
 
 class Reference:
-    """A picture that others are compared with."""
+    """A picture, or tiles of one, that others are compared with."""
 
-    def __init__(self, rgb: Rgb) -> None:
-        """Take a picture; some 20 bytes for each of its pixels are kept."""
-        self._bands = [_seen(band.plane) for band in _bands(rgb)]
+    def __init__(self, *tiles: Rgb) -> None:
+        """Take what is looked at; some 20 bytes for each of its pixels are kept."""
+        self._tiles = [[_seen(band.plane) for band in _bands(tile)] for tile in tiles]
 
-    def look(self, rgb: Rgb) -> float:
-        """Tell how like it another of the same size looks: 100 is the same."""
+    def every(self, step: int) -> Reference:
+        """Give one that looks at the first of so many tiles, and so on."""
+        some = Reference()
+        some._tiles = self._tiles[::step]
+        return some
+
+    def look(self, *tiles: Rgb) -> float:
+        """Tell how like it others of the same sizes look: 100 is the same."""
         sums: dict[tuple[int, str], _Sums] = {}
         pixels: Counter[tuple[int, str]] = Counter()
-        for seen, band in zip(self._bands, _bands(rgb), strict=True):
-            place = band.size, band.name
-            more = _differences(seen, band)
-            sums[place] = _Sums(*map(add, sums.get(place, _Sums()), more))
-            pixels[place] += seen.mean.size
+        for of_tile, tile in zip(self._tiles, tiles, strict=True):
+            for seen, band in zip(of_tile, _bands(tile), strict=True):
+                place = band.size, band.name
+                more = _differences(seen, band)
+                sums[place] = _Sums(*map(add, sums.get(place, _Sums()), more))
+                pixels[place] += seen.mean.size
         return _score(sum(_distance(place, sums[place], pixels[place]) for place in sums))
 
 

@@ -1,0 +1,256 @@
+r"""Bytes against look: `python -m benchmarks.looks [--write]`, judged by SSIMULACRA2.
+
+Debian's wallpapers, photographs and drawings, made to fit into 1600 pixels. Half of them, those of
+odd numbers, are converted by optimizr at fixed qualities and for several `webp.target_look`, by
+`cwebp` at its default and for several PSNRs, and by sharp at its default. Judge is the package
+`ssimulacra2`, an implementation that is not ours, on the whole pictures.
+
+The other half is what constants are chosen by:
+
+    python -m benchmarks.looks curves     how size and look run with quality (convert/search.py)
+    python -m benchmarks.looks efforts    what each effort costs and saves (optimizr/efforts.py)
+    python -m benchmarks.looks sample     how well tiles stand for the whole (look/sample.py)
+
+and `python -m benchmarks.looks rank` tells how our look and the judge's agree. To have all peers:
+
+    apt-get install webp plasma-workspace-wallpapers ukui-wallpapers lomiri-wallpapers-20.04
+    npm install --prefix build/sharp sharp
+
+`--write` puts a section into docs/benchmarks.md, and docs/looks.svg.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyvips
+from PIL import Image
+from ssimulacra2 import compute_ssimulacra2
+
+from benchmarks import looks_page
+from benchmarks.corpora import wallpapers
+from benchmarks.looks_page import Result
+from optimizr import convert
+from optimizr.convert import Options
+from optimizr.convert.look import Eye, Reference
+from optimizr.convert.search import LOOK, QUALITIES, SIZE
+
+SIDE = 1600
+HERE = Path(__file__).parent
+AT_ONCE = len(os.sched_getaffinity(0))
+
+
+class Way(NamedTuple):
+    """One way to convert a folder."""
+
+    family: str
+    setting: str
+    command: Callable[[Path, Path], list[str]]
+
+
+def ways() -> list[Way]:
+    """Give those whose programs are installed."""
+    found = [_optimizr("fixed quality", f"quality {q}", f"--quality={q}") for q in (50, 60, 70, 90)]
+    for effort in (0, 2, 4, 6):
+        name = f"quality 80, effort {effort}"
+        found.append(_optimizr("fixed quality", name, f"--effort={effort}"))
+    for look in (40, 45, 50, 55, 60, 65, 70, 75, 80):
+        kept = "--webp.if-unreachable=keep"
+        found.append(_optimizr("target_look", f"look {look}", f"--webp.target-look={look}", kept))
+    if shutil.which("cwebp"):
+        found.append(_cwebp("quality 80", "-q 80"))
+        found += [_cwebp(f"psnr {psnr}", f"-psnr {psnr}") for psnr in (36, 39, 42, 45)]
+    if (HERE.parent / "build/sharp/node_modules/sharp").exists():
+        found.append(Way("sharp", "default", _sharp))
+    return found
+
+
+def _optimizr(family: str, setting: str, *flags: str) -> Way:
+    def command(source: Path, output: Path) -> list[str]:
+        paths = ["--input", str(source), "--output", str(output), "--policy.naming=append"]
+        return [sys.executable, "-m", "optimizr", "run", *paths, *flags, "--report.html=false"]
+
+    return Way(family, setting, command)
+
+
+def _cwebp(setting: str, flags: str) -> Way:
+    def command(source: Path, output: Path) -> list[str]:
+        one = f'cwebp -quiet {flags} "$1" -o "$2/$(basename "$1").webp"'
+        each = f"xargs -0 -P {AT_ONCE} -I {{}} sh -c '{one}' sh {{}} '{output}'"
+        return ["sh", "-c", f"find '{source}' -name '*.png' -print0 | {each}"]
+
+    return Way("cwebp", setting, command)
+
+
+def _sharp(source: Path, output: Path) -> list[str]:
+    return ["node", str(HERE / "peers/sharp.js"), str(source), str(output), str(AT_ONCE)]
+
+
+def corpus(folder: Path, half: int) -> None:
+    """Write half of the wallpapers, each once, upright and opaque, as PNGs that fit."""
+    folder.mkdir()
+    for number, path in enumerate(wallpapers()):
+        if number % 2 == half:
+            image = pyvips.Image.thumbnail(str(path), SIDE, height=SIDE, size="down")
+            image = image.colourspace("srgb")
+            image = image.flatten() if image.hasalpha() else image
+            image.pngsave(str(folder / f"{number:03}.png"), compression=1, keep="none")
+
+
+def measure(way: Way, source: Path, folder: Path, judged: dict[bytes, float]) -> Result:
+    """Convert by one way, weigh and judge; what is the same to the byte is judged once."""
+    output = folder / "output"
+    output.mkdir()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "NODE_PATH": str(HERE.parent / "build/sharp/node_modules")}
+    with open(os.devnull, "w") as nowhere:
+        command = way.command(source, output)
+        subprocess.run(command, check=True, stdout=nowhere, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    pictures = sorted(source.glob("*.png"))
+    made = {path: (output / f"{path.name}.webp").read_bytes() for path in pictures}
+    fresh = [(path, data) for path, data in made.items() if data not in judged]
+    with ProcessPoolExecutor(AT_ONCE) as pool:
+        for (_, data), look in zip(fresh, pool.map(_judge, *zip(*fresh, strict=True)), strict=True):
+            judged[data] = look
+    shutil.rmtree(output)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    sizes = [len(data) for data in made.values()]
+    return Result(way.family, way.setting, sizes, [judged[data] for data in made.values()], cpu)
+
+
+def _judge(path: Path, webp: bytes) -> float:
+    return float(compute_ssimulacra2(path, BytesIO(webp)))
+
+
+def _loaded(half: int) -> Iterator[tuple[bytes, int]]:
+    """Give pictures as PNGs, and how many pixels each has."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus(Path(folder) / "in", half)
+        for path in sorted((Path(folder) / "in").iterdir()):
+            data = path.read_bytes()
+            yield data, pyvips.Image.new_from_buffer(data, "").width
+
+
+def _rgb(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+
+
+def _webp(data: bytes, **options: Any) -> bytes:
+    asked = Options(**options)
+    return convert.convert(convert.probe(data, asked), asked).data
+
+
+def curves() -> None:
+    """Print the heights of both curves, and the median look at quality 75."""
+    sizes, looks = [], []
+    for data, _ in _loaded(0):
+        reference = Reference(_rgb(data))
+        made = [_webp(data, quality=quality) for quality in QUALITIES]
+        sizes.append([SIZE.of(len(webp)) for webp in made])
+        looks.append([reference.look(_rgb(webp)) for webp in made])
+    middle = QUALITIES.index(75)
+    for name, rows in (("SIZE", sizes), ("LOOK", [[LOOK.of(x) for x in row] for row in looks])):
+        heights = [
+            statistics.median(row[place] - row[middle] for row in rows)
+            for place in range(len(QUALITIES))
+        ]
+        print(name, ", ".join(f"{height:.2f}" for height in heights))
+    print("look at quality 75:", round(statistics.median(row[middle] for row in looks), 1))
+
+
+def efforts() -> None:
+    """Print what each effort takes and makes, relative to effort 4: medians."""
+    for mode in ("lossy", "lossless"):
+        rows = []
+        for data, _ in list(_loaded(0))[:24]:
+            row = []
+            for effort in range(7):
+                start = time.thread_time()
+                webp = _webp(data, effort=effort, mode=mode)
+                row.append((time.thread_time() - start, len(webp)))
+            rows.append([(cpu / row[4][0], size / row[4][1]) for cpu, size in row])
+        for what, place in (("cpu", 0), ("size", 1)):
+            medians = [statistics.median(row[effort][place] for row in rows) for effort in range(7)]
+            print(mode, what, ", ".join(f"{median:.2f}" for median in medians))
+
+
+def sample() -> None:
+    """Print by how much the look of the tiles differs from that of the whole, at full size."""
+    differences = []
+    for path in wallpapers()[::4]:
+        image = pyvips.Image.new_from_file(str(path)).colourspace("srgb")
+        image = (image.flatten() if image.hasalpha() else image)[:3].copy_memory()
+        eye = Eye(image)
+        if eye.share == 1 or image.width * image.height > 10e6:
+            continue
+        pixels = np.asarray(image.numpy())
+        whole = Reference(pixels)
+        for quality in (40, 75, 90):
+            webp = image.webpsave_buffer(Q=quality, effort=2)
+            differences.append(eye.look(webp) - whole.look(_rgb(webp)))
+    spread, most = statistics.pstdev(differences), max(map(abs, differences))
+    mean = statistics.mean(differences)
+    print(f"{len(differences)} WebPs: {mean:+.2f} on average, sd {spread:.2f}, at most {most:.1f}")
+
+
+def rank() -> None:
+    """Print Spearman's correlation of our look and the judge's, over 50 pictures."""
+    ours, theirs = [], []
+    for path in wallpapers()[:50]:
+        image = pyvips.Image.thumbnail(str(path), 800, height=800, size="down").colourspace("srgb")
+        data = (image.flatten() if image.hasalpha() else image).pngsave_buffer(compression=1)
+        pixels = _rgb(data)
+        reference = Reference(pixels)
+        for quality in range(10, 100, 17):
+            webp = _webp(data, quality=quality)
+            ours.append(reference.look(_rgb(webp)))
+            theirs.append(float(compute_ssimulacra2(BytesIO(data), BytesIO(webp))))
+    correlation = np.corrcoef(_places(ours), _places(theirs))[0, 1]
+    off = statistics.mean(a - b for a, b in zip(ours, theirs, strict=True))
+    print(f"{len(ours)} WebPs: Spearman {correlation:.4f}, ours {off:+.2f} on average")
+
+
+def _places(values: list[float]) -> list[int]:
+    return [int(place) for place in np.argsort(np.argsort(values))]
+
+
+def main(write: bool) -> None:
+    """Convert by all ways, and print or write what came of it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        corpus(folder / "in", 1)
+        judged: dict[bytes, float] = {}
+        results = []
+        for way in ways():
+            results.append(measure(way, folder / "in", folder, judged))
+            print(looks_page.row(results[-1]), flush=True)
+    text = looks_page.markdown(results)
+    print(text)
+    if write:
+        looks_page.write(text, results)
+
+
+if __name__ == "__main__":
+    convert.start(("jpeg", "png", "webp"), looks=True)
+    names: dict[str, Callable[[], None]] = {
+        "curves": curves,
+        "efforts": efforts,
+        "sample": sample,
+        "rank": rank,
+    }
+    names.get(sys.argv[-1], partial(main, "--write" in sys.argv))()
