@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.latency import make
 from tests.conftest import clean_environment
-from tests.make_pictures import photo
+from tests.make_pictures import photo, unlike
 from tests.servers import seaweed
 from tests.servers.faults import Faults
 from tests.servers.seaweed import S3
@@ -69,7 +69,7 @@ def slow_requests(s3: S3, folder: Path, home: Path) -> None:
 def small_objects(s3: S3, home: Path) -> None:
     """Convert many small objects, twice."""
     kinds = [photo(160, 120, n).jpegsave_buffer(Q=85) for n in range(50)]
-    names = {f"{n % 100:02}/{n:05}.jpg": kinds[n % len(kinds)] for n in range(SMALL)}
+    names = {f"{n % 100:02}/{n:05}.jpg": unlike(kinds[n % len(kinds)], n) for n in range(SMALL)}
     source, target = f"s3://{filled(s3, names)}", f"s3://{s3.new_bucket()}"
     for title in ("first run", "second run"):
         figures = run(source, target, s3.environment(), home)

@@ -17,7 +17,7 @@ import optimizr
 from optimizr.cli.malloc import settle_malloc
 from optimizr.store import Head
 from optimizr.store.local import LocalStore
-from tests.make_pictures import photo
+from tests.make_pictures import photo, unlike
 
 DELAYS = (0.0, 0.04, 0.2)
 FIXED = (2, 4, 8, 16, 32, 64)
@@ -28,7 +28,7 @@ def make(folder: Path, count: int = 1500) -> None:
     """Draw the pictures."""
     kinds = [photo(300 + n * 20, 300 + n * 10, n).jpegsave_buffer(Q=88) for n in range(10)]
     for number in range(count):
-        (folder / f"{number:04}.jpg").write_bytes(kinds[number % len(kinds)])
+        (folder / f"{number:04}.jpg").write_bytes(unlike(kinds[number % len(kinds)], number))
 
 
 def seconds(pictures: str, delay: float, workers: int | str) -> tuple[float, int]:

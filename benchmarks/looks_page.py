@@ -70,8 +70,8 @@ def markdown(results: list[Result]) -> str:
 _INTRO = """
 Made by `python -m benchmarks.looks --write` on {day}, on {machine}; its docstring says of what.
 {pictures} wallpapers that fit into 1600 pixels, by fixed qualities, by `webp.target_look`, by
-`cwebp` and sharp; judged by the Python package `ssimulacra2`, on whole pictures: 100 is the same, 70
-good, 50 fair, 30 poor. No constant was chosen by these pictures.
+`cwebp` and sharp; judged by the Python package `ssimulacra2`, on whole pictures: 100 is the same,
+70 good, 50 fair, 30 poor. No constant was chosen by these pictures.
 
 - At fixed quality 80 and effort 4 they take {base_size} MB, and the worst looks like {base_worst}.
 - With `webp.target_look` the same worst look takes {size}{fewer} (interpolated between targets).

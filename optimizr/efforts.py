@@ -193,14 +193,20 @@ class Efforts:
         """See what a picture took and made."""
         if not (self._chooses and isinstance(event, ImageConverted)) or event.effort is None:
             return
+        if event.duplicate_of is not None:
+            self._save_up(0)
+            return
         with self._lock:
             spent, at = event.convert_ms / 1000, event.effort
             self._spent.add(spent, event.width * event.height * self._table.cpu[at])
             self._made[event.format].add(
                 event.output_bytes, event.input_bytes * self._table.size[at]
             )
-            if self._each is not None:
-                self._saved_up += self._each - spent
+            self._save_up(spent)
+
+    def _save_up(self, spent: float) -> None:
+        if self._each is not None:
+            self._saved_up += self._each - spent
 
     def _work(self, pixels: int, size: int, format_: str) -> Work:
         return Work(self._spent.ratio * pixels, self._made[format_].ratio * size)

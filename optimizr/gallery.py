@@ -73,6 +73,8 @@ class Gallery:
             return
         percent = saved_percent(event.input_bytes, event.output_bytes)
         self._seen[percent] += 1
+        if event.duplicate_of is not None:
+            return  # one that looks the same is enough
         kept = self._kept.setdefault(percent, [])
         if len(kept) < self._each or event.key < kept[-1].key:
             sizes = event.input_bytes, event.output_bytes

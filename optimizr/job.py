@@ -31,10 +31,12 @@ from optimizr.hooks import NOBODY, Hooks
 from optimizr.labels import Labels
 from optimizr.limits import Limits
 from optimizr.options import options_of
-from optimizr.outcomes import converted, failed, returned, skipped_as
+from optimizr.outcomes import failed, returned
+from optimizr.outlet import Outlet
 from optimizr.source import Item
 from optimizr.stopwatch import Stopwatch
-from optimizr.store import Label, Store, Writer, changed
+from optimizr.store import Store, Writer, changed
+from optimizr.twins import Twin, Twins, digest_of
 from optimizr.units import format_size
 
 Outcome = ImageConverted | ImageSkipped | ImageFailed
@@ -57,14 +59,16 @@ class Job:
     ) -> None:
         """Take what a picture needs on its way."""
         self._source = source
-        self._output = output
         self._limits = limits
         self._hooks = hooks
         self.options = options_of(settings)
         """How pictures are read and encoded."""
         self._max_file_size = settings.limits.max_file_size
-        self._if_larger = settings.policy.if_larger
-        self._labels = labels or Labels(settings)
+        self._outlet = Outlet(
+            *(source, output, settings, self.options, hooks),
+            *(labels or Labels(settings), self._check_wanted),
+        )
+        self._twins = Twins(limits.remembered)
         self._cancelled = threading.Event()
         self._converting: dict[int, tuple[Item, Stopwatch, float]] = {}
         """By thread: what is being converted, and when it must have been stopped."""
@@ -98,6 +102,7 @@ class Job:
     def cancel(self) -> None:
         """Stop all conversions; nothing is written from now on. They raise Cancelled soon."""
         self._cancelled.set()
+        self._twins.stop()
 
     def _convert(self, item: Item, watch: Stopwatch) -> Outcome:
         self._refuse_early(item)
@@ -105,13 +110,27 @@ class Job:
             data = self._fetch(item, watch)
             self._check_wanted()
             self._hooks.decoding(item.key, item.output)
-            with self._made(item, data, watch) as (header, made):
-                skipped = self._not_worth_it(item, data, header, made, watch)
-                if skipped is not None:
-                    return skipped
-                if not self._put_webp(item, made.data, len(data), watch):
-                    return skipped_as(item, len(data), "output_exists", item.output)
-        return converted(item, len(data), header, made, watch)
+            if item.alone:  # its bytes may take the process down: nobody else waits for that
+                return self._encode(item, data, watch)[0]
+            with self._twins.turn(digest_of(data)) as turn:
+                outcome = self._repeat(item, data, turn.twin, watch)
+                if outcome is None:
+                    outcome, turn.twin = self._encode(item, data, watch)
+        return outcome
+
+    def _repeat(
+        self, item: Item, data: bytes, twin: Twin | None, watch: Stopwatch
+    ) -> Outcome | None:
+        """Let a picture have what its twin has; None if there is nothing to be had."""
+        self._check_wanted()  # it may have waited for its turn
+        if twin is None or twin.key == item.key:
+            return None
+        with self._reserve(self._limits.peak, twin.facts.output_bytes, "its WebP"):
+            return self._outlet.repeat(item, data, twin, watch)
+
+    def _encode(self, item: Item, data: bytes, watch: Stopwatch) -> tuple[Outcome, Twin | None]:
+        with self._made(item, data, watch) as (header, made):
+            return self._outlet.store(item, data, header, made, watch)
 
     @contextmanager
     def _made(
@@ -153,30 +172,6 @@ class Job:
         ):
             return convert.without_alpha(picture, self.options, self._cancelled)
 
-    def _put_webp(self, item: Item, data: bytes, original: int, watch: Stopwatch) -> bool:
-        """Write a picture's WebP; False if what stands there by now is to be left."""
-        label = self._labels.of(item.version, len(data) >= original)
-        version = self._put(item.output, data, label, item.is_new, watch)
-        if version is None:
-            return False
-        self._hooks.made(item, version)
-        self._take_away(item, item.superseded, item.output)
-        return True
-
-    def _put(
-        self, key: bytes, data: bytes, label: Label, new: bool, watch: Stopwatch
-    ) -> str | None:
-        """Write, and give the version; None if what stands there by now is to be left.
-
-        With `new`, what has come since is looked at first: it may be another's, or this run's own.
-        """
-        self._check_wanted()
-        with watch.lap(Stage.STORE):
-            version = self._output.put(key, data, label, new)
-            if version is None and self._hooks.may_write(key, label):
-                version = self._output.put(key, data, label)
-        return version
-
     def _check_wanted(self) -> None:
         if self._cancelled.is_set():
             raise Cancelled
@@ -197,12 +192,13 @@ class Job:
         With each comes the item as it was taken. Some decoders look at nothing while they are at
         work. Such a thread cannot be stopped, only left alone; its slot and its bytes stay taken.
         """
-        now = time.monotonic()
-        return [
-            (self._taken[thread], (item, self._failed(item, watch, convert.timeout(self.options))))
-            for thread, (item, watch, limit) in list(self._converting.items())
-            if now > limit
-        ]
+        now, failures = time.monotonic(), []
+        for thread, (item, watch, limit) in list(self._converting.items()):
+            if now > limit:
+                self._twins.give_up(thread)
+                failed = self._failed(item, watch, convert.timeout(self.options))
+                failures.append((self._taken[thread], (item, failed)))
+        return failures
 
     def _refuse_early(self, item: Item) -> None:
         if item.problem is not None:
@@ -214,56 +210,6 @@ class Job:
                 f"expected at most {format_size(self._max_file_size)}, got a file of "
                 f"{format_size(item.size)}; raise limits.max_file_size",
             )
-
-    def _not_worth_it(
-        self, item: Item, data: bytes, header: Header, made: Converted, watch: Stopwatch
-    ) -> ImageSkipped | None:
-        """Do what `policy.if_larger` says of a WebP that is not smaller; None to write it.
-
-        Under `keep`, a WebP is taken as it is: encoding it again would only lose quality.
-        """
-        if len(made.data) < len(data):
-            return None
-        if self._if_larger == "skip":
-            self._take_away(item, item.superseded)
-            self._take_away(item, item.output if item.replaces else None)
-            return skipped_as(item, len(data), "larger_skipped", webp_bytes=len(made.data))
-        if self._if_larger == "copy":
-            return replace(self._copy(item, data, watch), webp_bytes=len(made.data))
-        if header.is_as_asked(self.options):
-            put = self._put_webp(item, data, len(data), watch)
-            reason = "webp_copied" if put else "output_exists"
-            return skipped_as(item, len(data), reason, item.output, len(made.data))
-        return None
-
-    def _copy(self, item: Item, data: bytes, watch: Stopwatch) -> ImageSkipped:
-        """Put the original under its own name, unless that is where it is."""
-        copied = None
-        there = self._output.identity(item.key)
-        if there is None or there != self._source.identity(item.key):
-            label = self._labels.of(item.version, is_larger=True)
-            if not self._hooks.may_write(item.key, label):
-                return skipped_as(item, len(data), "output_exists", item.key)
-            self._hooks.decoding(item.key, item.key)
-            if self._put(item.key, data, label, True, watch) is None:
-                return skipped_as(item, len(data), "output_exists", item.key)
-            copied = item.key
-        self._take_away(item, item.output if item.replaces else None, item.key)
-        return skipped_as(item, len(data), "larger_copied", copied)
-
-    def _take_away(self, item: Item, key: bytes | None, made: bytes | None = None) -> None:
-        """Remove what an earlier run made with other settings, unless that is what was just made.
-
-        By identity too: names may differ in letter case only. Nor is the original ever removed: it
-        may carry a label, if it is itself a copy that a run made.
-        """
-        if key is None or key == made:
-            return
-        kept = {self._source.identity(item.key)}
-        if made is not None:
-            kept.add(self._output.identity(made))
-        if self._output.identity(key) not in kept:
-            self._output.remove(key)
 
     def _fetch(self, item: Item, watch: Stopwatch) -> bytes:
         with watch.lap(Stage.FETCH):

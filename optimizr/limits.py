@@ -1,8 +1,8 @@
 """What may be in flight at once: the three bounds, worked out from settings and machine.
 
-A picture's way through them is ordered so that nothing can deadlock: bytes fetched, then the peak
-of decode and encode, then a CPU slot. Who holds the peak waits only for a slot; who holds a slot
-waits for nothing.
+A picture's way through them is ordered so that nothing can deadlock: bytes fetched, then its turn
+among pictures of equal bytes (see `twins`), then the peak of decode and encode, then a CPU slot.
+Who holds the peak waits only for a slot; who holds a slot waits for nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _LEAST_BUDGET = 16 << 20
 
 _SPARE = 4 << 20
 """Bytes by which the program's own RSS may differ from one start to the next."""
+_REMEMBERED, _MOST_REMEMBERED = 64, 32 << 20
+"""Part of the budget that pictures take which are remembered for others of equal bytes, and the
+most: some 50,000 pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Limits:
     """Bytes read and not yet written: a quarter of the budget."""
     peak: Budget
     """Bytes that decoding and encoding take at their peak: the rest of the budget."""
+
+    @property
+    def remembered(self) -> int:
+        """Bytes of the budget for what is remembered of pictures; see `twins`."""
+        return _remembered(self.budget)
 
     def memory_for(self, budget: Budget, amount: int) -> int:
         """Give the `pool.memory` with which `budget` would hold `amount`, in bytes."""
@@ -71,5 +79,9 @@ class Limits:
             memory=memory,
             budget=budget,
             fetched=Budget(budget // 4),
-            peak=Budget(budget - budget // 4),
+            peak=Budget(budget - budget // 4 - _remembered(budget)),
         )
+
+
+def _remembered(budget: int) -> int:
+    return min(budget // _REMEMBERED, _MOST_REMEMBERED)

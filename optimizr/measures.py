@@ -102,6 +102,7 @@ def _(event: ImageConverted) -> Measured:
         "pixels": event.width * event.height,
         "larger_files": int(event.output_bytes > event.input_bytes),
         "low_memory_files": int(event.low_memory or 0),
+        "duplicate_files": int(event.duplicate_of is not None),
         "fetch_us": microseconds(event.fetch_ms),
         "convert_us": microseconds(event.convert_ms),
         "store_us": microseconds(event.store_ms),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from optimizr.convert import Converted, Header
 from optimizr.errors import PictureError, Reason, Stage
 from optimizr.events import ImageConverted, ImageFailed, ImageSkipped
@@ -13,27 +15,55 @@ RETURNED = "returned"
 """The reason of skips whose messages come again."""
 
 
+class Facts(NamedTuple):
+    """What is told of a WebP, and is the same for pictures of equal bytes."""
+
+    format: str
+    width: int
+    height: int
+    mode: str
+    quality: float | None
+    effort: int
+    psnr_db: float | None
+    look: float | None
+    encodes: int | None
+    why: str | None
+    animation_dropped: bool | None
+    low_memory: bool | None
+    output_bytes: int
+
+    @classmethod
+    def of(cls, header: Header, made: Converted) -> Facts:
+        """Gather them from the picture and from what was made of it."""
+        return cls(
+            header.format,
+            header.width,
+            header.height,
+            made.mode,
+            made.quality,
+            made.effort,
+            None if made.psnr_db is None else round(made.psnr_db, 2),
+            None if made.look is None else round(made.look, 2),
+            made.encodes if made.encodes > 1 else None,
+            made.why,
+            header.animation_dropped or None,
+            made.low_memory or None,
+            len(made.data),
+        )
+
+
 def converted(
-    item: Item, size: int, header: Header, made: Converted, watch: Stopwatch
+    item: Item, size: int, facts: Facts, watch: Stopwatch, duplicate_of: bytes | None = None
 ) -> ImageConverted:
-    """Tell of a WebP that was made and stored."""
+    """Tell of a WebP that was stored: made, or cloned from that of the picture `duplicate_of`."""
+    if duplicate_of is not None:
+        facts = facts._replace(encodes=None)
     return ImageConverted(
         key=to_text(item.key),
         output=to_text(item.output),
-        format=header.format,
-        width=header.width,
-        height=header.height,
-        mode=made.mode,
-        quality=made.quality,
-        effort=made.effort,
-        psnr_db=None if made.psnr_db is None else round(made.psnr_db, 2),
-        look=None if made.look is None else round(made.look, 2),
-        encodes=made.encodes if made.encodes > 1 else None,
-        why=made.why,
-        animation_dropped=header.animation_dropped or None,
-        low_memory=made.low_memory or None,
+        duplicate_of=None if duplicate_of is None else to_text(duplicate_of),
         input_bytes=size,
-        output_bytes=len(made.data),
+        **facts._asdict(),
         fetch_ms=watch.ms(Stage.FETCH),
         convert_ms=watch.ms(Stage.PROBE, Stage.CONVERT),
         store_ms=watch.ms(Stage.STORE),

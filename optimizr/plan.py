@@ -52,6 +52,17 @@ class Nowhere:
         """Forget the data."""
         return ""
 
+    def clone(
+        self,
+        key: bytes,
+        original: bytes,
+        version: str,
+        label: Label | None = None,
+        new: bool = False,
+    ) -> str:
+        """Forget it: without a version to go by, nothing is cloned."""
+        return ""
+
     def remove(self, key: bytes) -> None:
         """Remove nothing."""
 

@@ -106,6 +106,8 @@ class Summary:
     pixels: int = _sum()
     larger_files: int = _sum()
     low_memory_files: int = _sum()
+    duplicate_files: int = _sum()
+    """Of the converted ones, those that have the WebP of another of equal bytes."""
     failures_by_reason: Mapping[str, int] = _merged(add_counts, {}, _told)
     skips_by_reason: Mapping[str, int] = _merged(add_counts, {}, _told)
 

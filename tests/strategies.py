@@ -40,6 +40,7 @@ converted: st.SearchStrategy[Event] = st.builds(
     mode=st.sampled_from(["lossy", "lossless"]),
     animation_dropped=st.sampled_from([None, True]),
     low_memory=st.sampled_from([None, True]),
+    duplicate_of=st.none() | _keys,
     output_bytes=_sizes,
     fetch_ms=_times,
     convert_ms=_times,

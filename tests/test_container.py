@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageStat
 from tests import container
 from tests.conftest import Program, events, named, summary_of, webps
 from tests.container import IMAGE, podman, started, to_run
-from tests.make_pictures import HOME, photo
+from tests.make_pictures import HOME, photo, unlike
 from tests.servers.seaweed import S3
 from tests.watching import wait_until
 
@@ -56,7 +56,7 @@ def slow_pictures(tmp_path: Path) -> Path:
     (tmp_path / "slow").mkdir()
     data = photo(1600, 1200).jpegsave_buffer(Q=90)
     for number in range(40):
-        (tmp_path / "slow" / f"{number:02}.jpg").write_bytes(data)
+        (tmp_path / "slow" / f"{number:02}.jpg").write_bytes(unlike(data, number))
     return tmp_path / "slow"
 
 

@@ -169,3 +169,9 @@ def test_memory_is_stable_unless_it_grows_with_the_run(
     f = figures(with_rss(*megabytes))
     assert f["memory_stable"] is stable
     assert any("grew" in text for text in f["recommendations"]) == (stable is False)
+
+
+def test_equal_pictures_are_told_beside_those_that_an_earlier_attempt_did() -> None:
+    told = to_text(replace(RUN, duplicate_files=1200, resumed_files=7))
+    assert "57 converted (7 by an earlier attempt, 1,200 equal to others)" in told
+    assert "equal" not in to_text(RUN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,11 @@ def test_parts_have_no_more_than_their_share_of_the_memory_budget(tmp_path: Path
         gallery(picture("a.jpg", len(data), len(webp)))
         gallery.make(Stop())
         assert len(gallery.pairs) == shown
+
+
+def test_of_pictures_that_are_equal_one_is_shown() -> None:
+    gallery = Gallery(NOWHERE, NOWHERE, Options(), LIMITS, 12)
+    gallery(picture("b", 100, 50))
+    for key in ("a", "c"):
+        gallery(replace(picture(key, 100, 50), duplicate_of="b"))
+    assert [pick.key for _, pick in gallery._chosen()] == ["b"]

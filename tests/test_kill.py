@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -25,17 +26,20 @@ from tests.conftest import (
     summary_of,
     webps,
 )
-from tests.make_pictures import photo
+from tests.make_pictures import photo, unlike
 
-COUNT = 300
+COUNT, COPIES = 300, 60
 SLOWLY = ("--effort", "6", "--webp.sharp-yuv", "true")
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 pictures, some of them broken, and `fresh`: what an undisturbed run makes of them."""
+    """300 pictures, some broken, some equal, and `fresh`: what an undisturbed run makes of them."""
     home = tmp_path_factory.mktemp("library")
-    fill(home / "in", COUNT - 3, side=400)
+    drawn = sorted(fill(home / "in", COUNT - COPIES - 3, side=400))
+    (home / "in/copies").mkdir()
+    for number, path in enumerate(drawn[:COPIES]):
+        shutil.copy(home / "in" / path, home / f"in/copies/{number}{path.suffix}")
     for number in range(3):
         (home / f"in/broken {number}.png").write_text("<html>")
     subprocess.run(
@@ -108,7 +112,7 @@ def test_sigterm_with_a_short_drain_cancels_what_takes_long_and_the_next_run_doe
     photo(100, 80).jpegsave(str(tmp_path / "in/0 quick.jpg"))
     large = photo(9000, 7000, noise=30).jpegsave_buffer(Q=80)
     for number in range(3):
-        (tmp_path / f"in/{number + 1} large.jpg").write_bytes(large)
+        (tmp_path / f"in/{number + 1} large.jpg").write_bytes(unlike(large, number))
     run = ("run", "--input", tmp_path / "in", "--output", tmp_path / "out")
     process = subprocess.Popen(
         [*COMMAND, *map(str, run), "--limits.drain", "2s", "--effort", "6", "--workers", "3"],

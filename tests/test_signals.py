@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import COMMAND, Program, clean_environment, leftovers, summary_of
-from tests.make_pictures import photo
+from tests.make_pictures import photo, unlike
 from tests.watching import wait_until
 
 COUNT = 24
@@ -32,7 +32,7 @@ def slow_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slow")
     data = photo(1600, 1200).jpegsave_buffer(Q=90)
     for number in range(COUNT):
-        (folder / f"{number:02}.jpg").write_bytes(data)
+        (folder / f"{number:02}.jpg").write_bytes(unlike(data, number))
     return folder
 
 

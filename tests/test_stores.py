@@ -10,7 +10,7 @@ import pytest
 
 from optimizr.errors import PictureError, Reason
 from optimizr.keys import from_text
-from optimizr.store import CHUNK
+from optimizr.store import CHUNK, Label
 from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
 from optimizr.store.memory import MemoryStore
@@ -208,3 +208,54 @@ def test_what_is_replaced_while_it_is_read_is_told_or_read_to_its_end(store: Any
     else:
         assert reason_of(lambda: list(chunks)) is Reason.CHANGED
     assert reason_of(store.get_chunks, b"none.txt") is Reason.NOT_FOUND
+
+
+def test_a_clone_is_the_whole_of_another_with_a_label_of_its_own(store: AnyStore) -> None:
+    version = store.put(b"a/first.webp", b"bytes", Label("1", "making"))
+    assert version
+    assert version == store.head(b"a/first.webp").version
+    cloned = store.clone(b"b/second.webp", b"a/first.webp", version, Label("2", "making"), True)
+    assert cloned
+    got, head = store.get(b"b/second.webp")
+    assert (got, head.version) == (b"bytes", cloned)
+    standing = store.find(b"b/second.webp")
+    assert standing is not None
+    assert standing.label == (Label("2", "making") if store.keeps_labels else None)
+    assert listed(store) == [b"a/first.webp", b"b/second.webp"]
+
+
+def test_a_clone_and_its_original_are_replaced_and_removed_each_by_itself(store: AnyStore) -> None:
+    def clones() -> list[bytes]:
+        version = store.put(b"a.webp", b"bytes")
+        for key in (b"b.webp", b"b.webp", b"c.webp"):  # b.webp again: where it stands already
+            assert version is not None
+            store.clone(key, b"a.webp", version)
+        return [store.get(key)[0] for key in (b"a.webp", b"b.webp", b"c.webp")]
+
+    assert clones() == [b"bytes"] * 3
+    store.put(b"a.webp", b"others")
+    assert store.get(b"b.webp")[0] == b"bytes"
+    assert clones() == [b"bytes"] * 3
+    store.put(b"b.webp", b"others")
+    store.remove(b"a.webp")
+    assert store.get(b"c.webp")[0] == b"bytes"
+    assert listed(store) == [b"b.webp", b"c.webp"]
+
+
+def test_what_is_gone_or_of_another_version_is_not_cloned(store: AnyStore) -> None:
+    version = store.put(b"a.webp", b"first")
+    assert version
+    store.put(b"a.webp", b"other")
+    assert reason_of(store.clone, b"b.webp", b"a.webp", version) is Reason.CHANGED
+    store.remove(b"a.webp")
+    assert reason_of(store.clone, b"b.webp", b"a.webp", version) is Reason.NOT_FOUND
+    assert listed(store) == []
+
+
+def test_a_new_clone_is_written_only_where_nothing_stands(store: AnyStore) -> None:
+    version = store.put(b"a.webp", b"bytes")
+    assert version
+    store.put(b"b.webp", b"of others")
+    cloned = store.clone(b"b.webp", b"a.webp", version, new=True)
+    assert (cloned is None) == store.keeps_labels
+    assert (store.get(b"b.webp")[0] == b"of others") == store.keeps_labels

@@ -45,6 +45,9 @@ class ImageConverted(Event):
     """True for an animated PNG, of which the default image was converted."""
     low_memory: bool | None = None
     """True where libwebp had to do with less memory, which takes up to twice the CPU time."""
+    duplicate_of: str | None = None
+    """The key of a picture of equal bytes that was encoded in this run, and whose WebP this one has
+    too: none was encoded for it."""
     input_bytes: int
     """Of the original's file."""
     output_bytes: int

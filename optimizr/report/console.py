@@ -79,7 +79,7 @@ def _shards(names: Sequence[str], what: str) -> str:
 
 def _pictures(s: Summary, f: dict[str, Any]) -> str:
     parts = [
-        f"{f['processed_files']:,} converted{_resumed(s)}",
+        f"{f['processed_files']:,} converted{_of_these(s)}",
         f"{f['failed_files']:,} failed",
         *(f"{count:,} {_words(reason)}" for reason, count in f["skips_by_reason"].items()),
         f"{f['abandoned_files']:,} abandoned" if f["abandoned_files"] else "",
@@ -88,8 +88,13 @@ def _pictures(s: Summary, f: dict[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _resumed(s: Summary) -> str:
-    return f" ({s.resumed_files:,} by an earlier attempt)" if s.resumed_files > 0 else ""
+def _of_these(s: Summary) -> str:
+    parts = [
+        f"{s.resumed_files:,} by an earlier attempt" if s.resumed_files > 0 else "",
+        f"{s.duplicate_files:,} equal to others" if s.duplicate_files else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f" ({told})" if told else ""
 
 
 def _words(reason: str) -> str:

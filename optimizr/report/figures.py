@@ -135,6 +135,11 @@ FIGURES: tuple[Figure, ...] = (
         lambda s: s.larger_files,
     ),
     Figure(
+        "duplicate_files",
+        "converted, but not encoded: they have the WebP of another picture of equal bytes",
+        lambda s: s.duplicate_files,
+    ),
+    Figure(
         "low_memory_files",
         "converted with libwebp's low_memory, since pool.memory has no room for more; takes longer",
         lambda s: s.low_memory_files,

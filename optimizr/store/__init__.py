@@ -123,8 +123,21 @@ class Writer(Protocol):
     ) -> str | None:
         """Write the whole object or nothing. Raises PictureError or EnvironmentStop.
 
-        Gives its version, empty where labels are not kept. With `new`, a store that keeps labels
-        writes only where nothing stands; None if something does.
+        Gives its version, empty if it is not known. With `new`, a store that keeps labels writes
+        only where nothing stands; None if something does.
+        """
+
+    def clone(
+        self,
+        key: bytes,
+        original: bytes,
+        version: str,
+        label: Label | None = None,
+        new: bool = False,
+    ) -> str | None:
+        """Write what stands at the key `original`, if it is of `version` still, as `put` does.
+
+        Raises PictureError of the stage `fetch` if it is not, and what `put` raises.
         """
 
     def remove(self, key: bytes) -> None:

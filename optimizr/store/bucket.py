@@ -206,6 +206,21 @@ class BucketStore:
                 return None
             raise about_object(self.place, key, Stage.STORE, refusal) from None
 
+    def clone(
+        self,
+        key: bytes,
+        original: bytes,
+        version: str,
+        label: Label | None = None,
+        new: bool = False,
+    ) -> str | None:
+        """Write what stands at the key `original` as `put` does; raises what `get` and `put` do.
+
+        By way of memory: a copy made by the service has the words of the original, its label too,
+        and but for S3 the versions of two sources that a label tells of are never the same.
+        """
+        return self.put(key, self.get(original, version)[0], label, new)
+
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write what does not fit into memory; raises what `put` does."""
         begun = bytearray()

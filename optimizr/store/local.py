@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
@@ -26,23 +25,25 @@ from optimizr.errors import (
     PictureError,
     Stage,
 )
-from optimizr.store import OWN_FOLDER, Chunks, Folder, Head, Label, Standing
+from optimizr.store import OWN_FOLDER, Chunks, Folder, Head, Label, Standing, changed
+from optimizr.store.clone import clone
 from optimizr.store.files import (
-    Opened,
     discard,
     head_of,
+    is_moved,
+    new_name,
     read_whole,
-    replace,
     stat_of,
+    sweep,
+    version_of,
     write,
     write_across,
     write_chunks,
 )
 from optimizr.store.oserrors import strerror, unreadable, unwritable
+from optimizr.store.pieces import chunks_of, opened_at
 from optimizr.store.sync import Sync, each_file
 from optimizr.store.walk import walk
-
-_TMP_PREFIX = b"tmp-"
 
 
 class LocalStore:
@@ -78,7 +79,7 @@ class LocalStore:
         """
         try:
             os.makedirs(self._tmp, exist_ok=True)
-            probe = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
+            probe = new_name(self._tmp)
             write(probe, b"", each_file)
             os.unlink(probe)
             if not os.access(self._root, os.W_OK):
@@ -95,7 +96,7 @@ class LocalStore:
     def sweep(self) -> None:
         """Remove the temporary files of a killed run. The caller makes sure that none is alive."""
         try:
-            self._sweep()
+            sweep(self._tmp)
         except OSError as error:
             raise self._lost(error) from None
 
@@ -155,7 +156,7 @@ class LocalStore:
 
         Raises PictureError.
         """
-        return _open(self.path(key))
+        return chunks_of(self.path(key))
 
     def put(
         self,
@@ -164,13 +165,30 @@ class LocalStore:
         label: Label | None = None,  # noqa: ARG002 - files have none
         new: bool = False,  # noqa: ARG002 - an output has one writer, and a ledger
     ) -> str:
-        """Write the whole file or nothing; no version is told, since a ledger knows more.
+        """Write the whole file or nothing, and give its version.
 
         Raises PictureError where the fault is this file's (its name, something in its way), and
         EnvironmentStop where no file could be written.
         """
-        self._put(key, lambda path: write(path, data, self._sync))
-        return ""
+        return self._put(key, lambda path: write(path, data, self._sync))
+
+    def clone(
+        self,
+        key: bytes,
+        original: bytes,
+        version: str,
+        label: Label | None = None,  # noqa: ARG002 - as `put` has it
+        new: bool = False,  # noqa: ARG002
+    ) -> str:
+        """Write what stands at the key `original` as `put` writes bytes; see `store.clone`.
+
+        Raises what `get` does, if that is not there or of another version, and what `put` does.
+        """
+        path = self.path(original)
+        opened = opened_at(path)
+        if version_of(opened.status) != version:
+            raise changed()
+        return self._put(key, lambda target: clone(opened, path, target, self._sync))
 
     def put_file(self, key: bytes, source: bytes) -> None:
         """Copy the whole file at the path `source` or nothing; raises what `get` and `put` do.
@@ -182,7 +200,7 @@ class LocalStore:
                 return
         except OSError as error:
             raise unreadable(error, Stage.FETCH, source) from None
-        self.put_chunks(key, _open(source))
+        self.put_chunks(key, chunks_of(source))
 
     def put_chunks(self, key: bytes, chunks: Callable[[], Iterable[bytes]]) -> None:
         """Write what does not fit into memory, whole or not at all; raises what `put` does.
@@ -214,15 +232,19 @@ class LocalStore:
         outside = map(os.path.realpath, self._leave_out)
         return not any(_is_within(path, other) for other in outside if other != root)
 
-    def _put(self, key: bytes, fill: Callable[[bytes], None]) -> None:
+    def _put(self, key: bytes, fill: Callable[[bytes], str]) -> str:
         target = self.path(key)
-        tmp = os.path.join(self._tmp, _TMP_PREFIX + secrets.token_hex(6).encode())
+        tmp = new_name(self._tmp)
         try:
             try:
-                fill(tmp)
+                version = fill(tmp)
             except OSError as error:
                 raise self._lost(error) from None
-            self._move(tmp, target, fill)
+            self._make_folder(os.path.dirname(target))
+            if is_moved(tmp, target):
+                return version
+            os.unlink(tmp)
+            return write_across(tmp, target, fill)
         except OSError as error:
             raise self._put_error(error, key) from None
         finally:
@@ -237,16 +259,6 @@ class LocalStore:
         """Give the absolute path, for what is written line by line and not put whole."""
         return self._prefix + key
 
-    def _move(self, tmp: bytes, target: bytes, fill: Callable[[bytes], None]) -> None:
-        self._make_folder(os.path.dirname(target))
-        try:
-            replace(tmp, target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            os.unlink(tmp)
-            write_across(tmp, target, fill)
-
     def _make_folder(self, path: bytes) -> None:
         """Make a folder and those above it, but not the root: one that has gone stays gone."""
         if path == self._root or os.path.isdir(path):
@@ -254,17 +266,6 @@ class LocalStore:
         self._make_folder(os.path.dirname(path))
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
-
-    def _sweep(self) -> None:
-        with os.scandir(self._tmp) as entries:
-            for entry in entries:
-                if not entry.name.startswith(_TMP_PREFIX):
-                    continue
-                if entry.is_symlink():
-                    elsewhere = os.readlink(entry.path)
-                    if os.path.basename(elsewhere).startswith(b"." + _TMP_PREFIX):
-                        discard(elsewhere)
-                discard(entry.path)
 
     def _put_error(self, error: OSError, key: bytes) -> PictureError | EnvironmentStop:
         if error.errno in WORLD_ERRORS or not os.path.isdir(self._tmp):
@@ -277,21 +278,6 @@ class LocalStore:
             other = ("output_unwritable", f"{strerror(error)}; mend its permissions and run again")
         cause, advice = WORLD_ERRORS.get(error.errno or 0, other)
         return EnvironmentStop(cause, f"output {keys.to_text(self._root)!r}: {advice}")
-
-
-def _open(path: bytes) -> Chunks:
-    try:
-        opened = Opened(path)
-    except OSError as error:
-        raise unreadable(error, Stage.FETCH, path) from None
-
-    def since(start: int) -> Iterator[bytes]:
-        try:
-            yield from opened.chunks(start)
-        except OSError as error:
-            raise unreadable(error, Stage.FETCH, path) from None
-
-    return Chunks(opened.size, since)
 
 
 def _is_within(path: bytes, folder: bytes) -> bool:

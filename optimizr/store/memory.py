@@ -109,6 +109,17 @@ class MemoryStore:
             kept = self._objects[whole] = _Kept(bytes(data), time.time_ns(), label)
         return kept.head.version
 
+    def clone(
+        self,
+        key: bytes,
+        original: bytes,
+        version: str,
+        label: Label | None = None,
+        new: bool = False,
+    ) -> str | None:
+        """Write what stands at another key as `put` does. Raises PictureError."""
+        return self.put(key, self.get(original, version)[0], label, new)
+
     def get_chunks(self, key: bytes) -> Chunks:
         """Open what is read piece by piece. Raises PictureError."""
         data = self._kept(key, Stage.FETCH).data
