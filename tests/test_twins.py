@@ -17,11 +17,21 @@ from optimizr.twins import Twin, Twins
 
 def twin(number: int) -> Twin:
     key = f"2024/holidays/picture {number:06}.jpg".encode()
-    size, measured = (
-        (4000 + number, 3000 + number),
-        (80.5 + number, 4, 41.25 + number, 71.5 + number),
+    facts = Facts(
+        format="jpeg",
+        width=4000 + number,
+        height=3000 + number,
+        mode="lossy",
+        quality=80.5 + number,
+        effort=4,
+        psnr_db=41.25 + number,
+        look=71.5 + number,
+        encodes=3,
+        why=None,
+        animation_dropped=None,
+        low_memory=None,
+        output_bytes=10**6 + number,
     )
-    facts = Facts("jpeg", *size, "lossy", *measured, 3, None, None, None, 10**6 + number)
     return Twin(key, key + b".webp", f"1234567-17000000000000{number:05}", facts)
 
 
