@@ -22,6 +22,7 @@ RUN cd /opt/optimizr/lib/python3*/site-packages \
  && find pillow.libs -type f ! -name 'libwebp-*' ! -name 'libsharpyuv-*' -delete \
  && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sqs ! -name sts \
         ! -name 'sso*' ! -name signin -exec rm -r {} + \
+ && find numpy -type d -name tests -prune -exec rm -r {} + \
  && rm -rf google/protobuf/testdata certifi/tests pygal/test \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/optimizr
 
