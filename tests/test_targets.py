@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from PIL import Image
 
 from optimizr import convert
 from optimizr.convert import Converted, Options
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.decode import decode
 from optimizr.convert.look import Reference
 from optimizr.errors import PictureError, Reason
 from tests.make_pictures import HOME, drawing, photo, with_alpha
@@ -240,3 +243,26 @@ def test_a_search_stops_when_its_time_is_up() -> None:
     with pytest.raises(PictureError) as failure:
         convert.convert(convert.probe(data, options), options)
     assert failure.value.reason is Reason.TIMEOUT
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("sharp_yuv", [False, True])
+def test_what_is_encoded_again_is_as_if_it_were_encoded_first(exact: bool, sharp_yuv: bool) -> None:
+    hidden = with_alpha(photo(160, 120))
+    data = png(hidden[:3].bandjoin((hidden[3] > 128).ifthenelse(hidden[3], 0)))
+    asked = Options(effort=2, exact=exact, sharp_yuv=sharp_yuv)
+    with Deadline(60) as deadline:
+        image = decode(convert.probe(data, asked), asked, deadline).copy_memory()
+        with encode.Trial(image, deadline, direct=True) as trial:
+            for mode in (
+                "lossy",
+                "lossless",
+                "near_lossless",
+                "lossy",
+                "near_lossless",
+                "lossless",
+            ):
+                for quality in (60, 20):
+                    again = trial(replace(asked, quality=quality), mode).data
+                    first = made(data, mode=mode, quality=quality, exact=exact, sharp_yuv=sharp_yuv)
+                    assert again == first.data

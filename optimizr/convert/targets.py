@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LEAST_SHARE = 0.9
 """Of `target_size`, that its WebP shall have where the range of qualities allows."""
-_MOST_ABOVE = 2.0
+_MOST_ABOVE = 1.5
 """By how much a WebP may look better than `target_look`, and no smaller one is searched for."""
 _NEAR_LOSSLESS = 60
 """libwebp's near_lossless where no target says how near: nothing is lost that can be seen."""
