@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     """A picture in a list of the most remarkable ones, which is sorted by all of it."""
 
     rank: int
-    """Bytes saved or lost, so that the most comes first: negative."""
+    """What comes first has the least: bytes saved or lost, negative; or a look in hundredths."""
     key: str
     format: str
     """Empty where the event does not tell."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["best", "median", "worst"]
+Kind = Literal["look", "best", "median", "worst"]
 
 
 class Pair(NamedTuple):
     """A part of a picture at 1:1, as the original shows it and as its WebP does."""
 
     kind: Kind
-    """Where its saving, in percent, lies among those of the run."""
+    """`look` for one that looks worst, else where its saving, in percent, lies among all."""
     key: str
     output: str
     format: str
     input_bytes: int
     output_bytes: int
+    look: float | None
+    """As `image.converted` tells it, and PSNR."""
+    psnr_db: float | None
     width: int
     """Pixels of the part."""
     height: int
