@@ -14,7 +14,7 @@ from typing import Any
 
 from docs import grafana, observability
 from optimizr import errors, events
-from optimizr.cli import USAGE, enqueue, presign, probe, prune, report, run, schema, tune
+from optimizr.cli import USAGE, compare, enqueue, presign, probe, prune, report, run, schema, tune
 from optimizr.cli.settings import SHORT_FLAGS, setting_names
 from optimizr.config import Settings
 from optimizr.events import image
@@ -71,10 +71,11 @@ def _cli() -> str:
         "enqueue": enqueue.command().parser,
         "presign": presign.command().parser,
         "report": report.parser(),
+        "compare": compare.parser(),
         "tune": tune.command().parser,
         "probe": probe.parser(),
     }
-    without_settings = ("report", "probe")
+    without_settings = ("report", "compare", "probe")
     for title, parser in commands.items():
         rows = [
             f"| `{', '.join(action.option_strings) or action.metavar}` | {_one_line(action.help)} |"

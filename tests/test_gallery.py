@@ -209,8 +209,7 @@ def test_of_pictures_that_are_equal_one_is_shown() -> None:
 def test_what_looks_worst_is_shown_by_look_and_else_by_psnr_and_not_twice() -> None:
     gallery = Gallery(NOWHERE, NOWHERE, Options(), LIMITS, 8)
     for number in range(40):
-        measured = {"look": None, "psnr_db": 30.0 + number}
-        gallery(replace(picture(f"{number:03}", 1000, 100 + number), **measured))
+        gallery(replace(picture(f"{number:03}", 1000, 100 + number), psnr_db=30.0 + number))
     for key, look in (("ugly", 12.5), ("uglier", -3.0), ("fine", 99.0)):
         gallery(replace(picture(key, 1000, 500), look=look, psnr_db=20.0))
     chosen = list(gallery._chosen())

@@ -25,6 +25,7 @@ COMMANDS = {
     "prune": "remove WebPs whose pictures are gone",
     "presign": "write signed URLs of the WebPs in a bucket",
     "report": "make a run's report from its logs",
+    "compare": "tell how two pictures or folders look beside each other",
     "schema": "print the JSON Schema of the settings",
     "tune": "try a sample of your pictures, and say which workers and effort to use",
     "doctor": "tell what this machine gives, and what to mend",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from optimizr import report
+from optimizr.cli.files import write_file
 from optimizr.cli.parser import Parser
 from optimizr.cli.show import show
 from optimizr.cli.stdout import complain, write
-from optimizr.errors import ConfigError, ExitCode
+from optimizr.errors import ExitCode
 from optimizr.replay import replay
 
 
@@ -34,21 +35,11 @@ def main(argv: list[str]) -> int:
     if args.html is not None:
         from optimizr.report.html import to_html  # what it draws with is not for every report
 
-        _write("--html", args.html, to_html(summary, runs))
+        write_file("--html", args.html, to_html(summary, runs))
     if args.json == "-":
         write(report.to_json(summary))
         return ExitCode.DONE
     if args.json is not None:
-        _write("--json", args.json, report.to_json(summary))
+        write_file("--json", args.json, report.to_json(summary))
     show(summary)
     return ExitCode.DONE
-
-
-def _write(flag: str, path: str, text: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-    except OSError as error:
-        raise ConfigError(
-            f"{flag}: expected a file that can be written to, got {path!r} ({error.strerror})"
-        ) from None

@@ -42,7 +42,7 @@ def _load_look() -> None:
         importlib.import_module("optimizr.convert.look")
     except ImportError as error:
         raise ConfigError(
-            f"webp.target_look: expected NumPy to load, got: {error}; pip install 'optimizr[look]'"
+            f"expected NumPy, which looks need, to load, got: {error}; pip install 'optimizr[look]'"
         ) from None
 
 

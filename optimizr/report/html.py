@@ -50,10 +50,10 @@ class Pod(NamedTuple):
 
 def to_html(summary: Summary, pods: Sequence[Summary] = (), gallery: Sequence[Pair] = ()) -> str:
     """Write the page; `pods` are the runs that the summary is of, where it is of several."""
-    script = _part("script.js")
+    script = part("script.js")
     settings = dict(summary.run.settings) if summary.run else {}
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             s=summary,
@@ -66,7 +66,7 @@ def to_html(summary: Summary, pods: Sequence[Summary] = (), gallery: Sequence[Pa
             command=command(settings),
             changed=dict(changed(settings)),
             settings=dict(flat(settings)),
-            style=_part("style.css"),
+            style=part("style.css"),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
@@ -75,18 +75,20 @@ def to_html(summary: Summary, pods: Sequence[Summary] = (), gallery: Sequence[Pa
 
 def prepare() -> None:
     """Read and compile all that a page is made of, so that its writing depends on no file."""
-    _environment().get_template("page.html")
+    environment().get_template("page.html")
     for name in ("style.css", "script.js"):
-        _part(name)
+        part(name)
 
 
 @cache
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Read one of the files that pages are made of."""
     return (files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give what renders pages: whatever comes from outside is escaped."""
     made = Environment(
         loader=PackageLoader("optimizr.report", "page"),
         autoescape=True,

@@ -58,18 +58,25 @@ def worst_look(s: Summary) -> float | None:
 
 
 def half(percent: float, name: str) -> Callable[[Summary], float | None]:
-    """Give a percentile of what is counted by halves: the lower end of the half it is in."""
+    """Make what gives a percentile of the looks or the PSNRs of a summary."""
+    return lambda s: by_halves(
+        getattr(s, name), percent, worst_look(s) if name == "looks" else None
+    )
 
-    def of(s: Summary) -> float | None:
-        counts: Mapping[int, int] = getattr(s, name)
-        rank = max(1, math.ceil(sum(counts.values()) * percent / 100))
-        for half in sorted(counts):
-            rank -= counts[half]
-            if rank <= 0:
-                return half / 2
-        return None
 
-    return of
+def by_halves(
+    counts: Mapping[int, int], percent: float, least: float | None = None
+) -> float | None:
+    """Give a percentile of what is counted by halves: the lower end of the half it is in.
+
+    But not less than the least of all, where that is known.
+    """
+    rank = max(1, math.ceil(sum(counts.values()) * percent / 100))
+    for half in sorted(counts):
+        rank -= counts[half]
+        if rank <= 0:
+            return half / 2 if least is None else max(half / 2, least)
+    return None
 
 
 def rate(amount: Callable[[Summary], float], digits: int = 2) -> Callable[[Summary], float]:

@@ -60,7 +60,7 @@ class Sample(NamedTuple):
         tiles = []
         for top in self.tops:
             strip = rows(top, self.height)
-            tiles += [_opaque(strip[:, left : left + self.width]) for left in self.lefts]
+            tiles += [opaque(strip[:, left : left + self.width]) for left in self.lefts]
         return tiles
 
 
@@ -71,7 +71,8 @@ def _spread(count: int, side: int, whole: int) -> tuple[int, ...]:
     return tuple((middle - side // 2) // _BLOCK * _BLOCK for middle in middles)
 
 
-def _opaque(pixels: Rgb) -> Rgb:
+def opaque(pixels: Rgb) -> Rgb:
+    """Put RGBA over grey; RGB stays."""
     if pixels.shape[2] == 3:
         return np.ascontiguousarray(pixels)
     alpha = pixels[..., 3:] / np.float32(255)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import add
 from typing import Any, NamedTuple
 
@@ -149,15 +149,27 @@ class Reference:
 
     def look(self, *tiles: Rgb) -> float:
         """Tell how like it others of the same sizes look: 100 is the same."""
-        sums: dict[tuple[int, str], _Sums] = {}
-        pixels: Counter[tuple[int, str]] = Counter()
-        for of_tile, tile in zip(self._tiles, tiles, strict=True):
-            for seen, band in zip(of_tile, _bands(tile), strict=True):
-                place = band.size, band.name
-                more = _differences(seen, band)
-                sums[place] = _Sums(*map(add, sums.get(place, _Sums()), more))
-                pixels[place] += seen.mean.size
-        return _score(sum(_distance(place, sums[place], pixels[place]) for place in sums))
+        return _look(
+            pair
+            for seen, tile in zip(self._tiles, tiles, strict=True)
+            for pair in zip(seen, _bands(tile), strict=True)
+        )
+
+
+def look(rgb: Rgb, other: Rgb) -> float:
+    """Tell how like a picture another of the same size looks, and keep nothing of either."""
+    bands = zip(_bands(rgb), _bands(other), strict=True)
+    return _look((_seen(seen.plane), band) for seen, band in bands)
+
+
+def _look(pairs: Iterable[tuple[_Seen, _Band]]) -> float:
+    sums: dict[tuple[int, str], _Sums] = {}
+    pixels: Counter[tuple[int, str]] = Counter()
+    for seen, band in pairs:
+        place = band.size, band.name
+        sums[place] = _Sums(*map(add, sums.get(place, _Sums()), _differences(seen, band)))
+        pixels[place] += seen.mean.size
+    return _score(sum(_distance(place, sums[place], pixels[place]) for place in sums))
 
 
 def _distance(place: tuple[int, str], sums: _Sums, pixels: int) -> float:
