@@ -26,11 +26,11 @@ STILLS = [path for path in sorted(HOME.rglob("*")) if path.suffix in (".jpg", ".
 
 @pytest.fixture(autouse=True)
 def _started() -> None:
-    convert.start(("jpeg", "png", "gif"), looks=True)
+    convert.start(("jpeg", "png", "gif", "tiff"), looks=True)
 
 
 def made(data: bytes, **options: Any) -> Converted:
-    asked = Options(**{"formats": ("jpeg", "png", "gif"), "effort": 2, **options})
+    asked = Options(**{"formats": ("jpeg", "png", "gif", "tiff"), "effort": 2, **options})
     return convert.convert(convert.probe(data, asked), asked)
 
 
@@ -202,10 +202,11 @@ def animation() -> bytes:
         (png(with_alpha(photo(160, 120))), {}),
         (png(with_alpha(photo(160, 120))), {"sharp_yuv": True}),
         (animation(), {}),
+        (bytes(photo(80, 60).bandjoin([photo(80, 60)[0]] * 2).tiffsave_buffer()), {}),
         (png(photo(1, 1)), {}),
         (png(photo(5, 300)), {}),
     ],
-    ids=["metadata", "alpha", "sharp yuv", "animation", "a pixel", "narrow"],
+    ids=["metadata", "alpha", "sharp yuv", "animation", "5 bands", "a pixel", "narrow"],
 )
 @pytest.mark.parametrize("by_libwebp", [True, False])
 def test_targets_hold_for_all_kinds_and_by_either_encoder(

@@ -20,11 +20,9 @@ class Eye:
     """Looks at WebPs of one picture."""
 
     def __init__(self, image: Any, pages: int = 1) -> None:
-        """Take a picture in memory, of 3 or 4 bands, frames one below the other.
-
-        Raises VipsError.
-        """
-        self._width, self._height, self._bands = shape(image)[:3]
+        """Take a picture in memory, frames one below the other. Raises VipsError."""
+        self._width, self._height, bands = shape(image)[:3]
+        self._has_alpha = bands > 3
         self._is_still = pages == 1
         self._sample = Sample.of(self._width, self._height)
         tiles = self._sample.cut(_rows_of(image))
@@ -40,7 +38,7 @@ class Eye:
         """
         rows = None
         if self._is_still:
-            rows = _decoded(webp, self._width, self._height, self._bands)
+            rows = _decoded(webp, self._width, self._height, 4 if self._has_alpha else 3)
         return self._reference.look(*self._sample.cut(rows or _rows_of(load(webp, "webp"))))
 
     def some(self) -> Any:

@@ -72,9 +72,12 @@ def _spread(count: int, side: int, whole: int) -> tuple[int, ...]:
 
 
 def opaque(pixels: Rgb) -> Rgb:
-    """Put RGBA over grey; RGB stays."""
-    if pixels.shape[2] == 3:
+    """Put RGBA over grey; RGB stays.
+
+    What TIFFs have beside these is left out, as `webpsave` leaves it out.
+    """
+    if pixels.shape[2] <= 3:
         return np.ascontiguousarray(pixels)
-    alpha = pixels[..., 3:] / np.float32(255)
+    alpha = pixels[..., 3:4] / np.float32(255)
     mixed = pixels[..., :3] * alpha + np.float32(255 * _GREY) * (1 - alpha)
     return np.rint(mixed).astype(np.uint8)
