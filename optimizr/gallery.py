@@ -44,16 +44,6 @@ class _Pick(NamedTuple):
     format: str
     input_bytes: int
     output_bytes: int
-    look: float | None
-    psnr_db: float | None
-
-
-def _key(pick: _Pick) -> str:
-    return pick.key
-
-
-def _rank(ugly: tuple[float, _Pick]) -> tuple[float, str]:
-    return ugly[0], ugly[1].key
 
 
 class Gallery:
@@ -62,7 +52,7 @@ class Gallery:
     def __init__(
         self, store: Store, output: Store, options: Options, limits: Limits, count: int
     ) -> None:
-        """Show at most `count` pictures, a quarter of each kind; 0 for none."""
+        """Show at most `count` pictures, a third of each kind; 0 for none."""
         self.pairs: list[Pair] = []
         """What `make` has made."""
         self._store = store
@@ -70,14 +60,12 @@ class Gallery:
         self._options = options
         self._limits = limits
         self._count = count
-        self._each = -(-count // 3)  # should no look be known
+        self._each = -(-count // 3)
         self._bytes = 0
         self._cancelled = threading.Event()
         self._seen: Counter[int] = Counter()
         self._kept: dict[int, list[_Pick]] = {}
         """By percent saved: the first few by key."""
-        self._ugly: list[tuple[float, _Pick]] = []
-        """Those that look worst, by look, or by PSNR where that alone is known."""
 
     def __call__(self, event: Event) -> None:
         """Keep a picture, if it is among the first few that save as much."""
@@ -88,21 +76,10 @@ class Gallery:
         if event.duplicate_of is not None:
             return  # one that looks the same is enough
         kept = self._kept.setdefault(percent, [])
-        look = event.psnr_db if event.look is None else event.look
-        is_ugly = look is not None and (
-            len(self._ugly) < self._each or (look, event.key) < _rank(self._ugly[-1])
-        )
-        if is_ugly or len(kept) < self._each or event.key < kept[-1].key:
-            self._keep(event, kept, look if is_ugly else None)
-
-    def _keep(self, event: ImageConverted, kept: list[_Pick], look: float | None) -> None:
-        sizes, looks = (event.input_bytes, event.output_bytes), (event.look, event.psnr_db)
-        pick = _Pick(event.key, event.output, event.format, *sizes, *looks)
-        insort(kept, pick, key=_key)
-        del kept[self._each :]
-        if look is not None:
-            insort(self._ugly, (look, pick), key=_rank)
-            del self._ugly[self._each :]
+        if len(kept) < self._each or event.key < kept[-1].key:
+            sizes = event.input_bytes, event.output_bytes
+            insort(kept, _Pick(event.key, event.output, event.format, *sizes))
+            del kept[self._each :]
 
     def make(self, stop: Stop) -> None:
         """Cut a part of each chosen picture and of its WebP, as many at once as there are slots.
@@ -148,25 +125,20 @@ class Gallery:
             self.pairs.append(pair)
 
     def _chosen(self) -> Iterator[tuple[Kind, _Pick]]:
-        """Give what looks worst, and the best, the median and the worst savings, none twice."""
-        ugly = [pick for _, pick in self._ugly[: self._count // 4]]
+        """Give the best, the median and the worst, none of them twice."""
         by_saving = [
-            (percent, pick)
-            for percent in sorted(self._kept)
-            for pick in self._kept[percent]
-            if pick not in ugly
+            (percent, pick) for percent in sorted(self._kept) for pick in self._kept[percent]
         ]
-        third, rest = divmod(min(self._count - len(ugly), len(by_saving)), 3)
+        third, rest = divmod(min(self._count, len(by_saving)), 3)
         worst = [by_saving.pop(0) for _ in range(third + (rest > 1))]
         best = [by_saving.pop() for _ in range(third + (rest > 0))]
         middle = self._median()
-        by_saving.sort(key=lambda saving: (abs(saving[0] - middle), saving[1].key))
+        by_saving.sort(key=lambda saving: (abs(saving[0] - middle), saving[1]))
         kinds: tuple[tuple[Kind, list[tuple[int, _Pick]]], ...] = (
             ("best", best),
             ("median", by_saving[:third]),
             ("worst", worst),
         )
-        yield from (("look", pick) for pick in ugly)
         for kind, savings in kinds:
             for _, pick in savings:
                 yield kind, pick

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -22,8 +21,8 @@ from optimizr.events import (
 from optimizr.merges import Entry, Example, Totals
 from optimizr.timeslots import Activity, Snapshot, Snapshots, Timeline
 
-_MOST_TEXT = 340
-"""Characters: with 60 pictures and three examples of each reason in it, the state stays below the
+_MOST_TEXT = 400
+"""Characters: with 40 pictures and three examples of each reason in it, the state stays below the
 256 KB that Loki takes in a line."""
 
 Measured = dict[str, Any]
@@ -117,28 +116,7 @@ def _(event: ImageConverted) -> Measured:
         "savings": {saved_percent(before, after): 1},
         "largest_savings" if after < before else "did_not_pay": (entry,),
         "timeline": Timeline(1, {second: Activity(1, before, after)}),
-        "by_mode": {event.mode: 1},
-        "encodes": int(event.duplicate_of is None) * (event.encodes or 1),
-        **_looks(event),
     }
-
-
-def _looks(event: ImageConverted) -> Measured:
-    """Say how it looks, as far as that is known."""
-    measured: Measured = {}
-    if event.psnr_db is not None:
-        measured["psnrs"] = {halves(event.psnr_db): 1}
-    if event.look is not None:
-        measured["looks"] = {halves(event.look): 1}
-        sizes = event.input_bytes, event.output_bytes
-        entry = Entry(round(100 * event.look), _cut(event.key), event.format, *sizes)
-        measured["worst_looks"] = (entry,)
-    return measured
-
-
-def halves(value: float) -> int:
-    """Give the half that a look or a PSNR is in, from -100 to 100: rounded down."""
-    return math.floor(2 * min(100.0, max(-100.0, value)))
 
 
 @measure.register

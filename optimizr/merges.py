@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     """A picture in a list of the most remarkable ones, which is sorted by all of it."""
 
     rank: int
-    """What comes first has the least: bytes saved or lost, negative; or a look in hundredths."""
+    """Bytes saved or lost, so that the most comes first: negative."""
     key: str
     format: str
     """Empty where the event does not tell."""

@@ -135,9 +135,6 @@ class Summary:
     peak_system_bytes: int | None = _merged(most)
     snapshots: Snapshots = _merged(largest, Snapshots())
 
-    encodes: int = _sum()
-    """How often pictures were encoded, not counting samples of them."""
-    by_mode: Mapping[str, int] = _merged(add_counts, {})
     by_format: Mapping[str, Totals] = _merged(add_totals, {})
     input_sizes: Mapping[int, int] = _merged(add_counts, {})
     """Of the pictures converted, by the power of two below which their bytes lie."""
@@ -145,11 +142,6 @@ class Summary:
     savings: Mapping[int, int] = _merged(add_counts, {})
     """Pictures converted by what they save, in percent from -100 to 99."""
     largest_savings: tuple[Entry, ...] = _merged(first(TOP), ())
-    looks: Mapping[int, int] = _merged(add_counts, {})
-    """Pictures converted by how they look, in half points of SSIMULACRA2; see `measures.halves`."""
-    psnrs: Mapping[int, int] = _merged(add_counts, {})
-    """The same by their PSNR, in half decibels."""
-    worst_looks: tuple[Entry, ...] = _merged(first(TOP), ())
     did_not_pay: tuple[Entry, ...] = _merged(first(TOP), ())
     """WebPs that are not smaller, whether they were kept or not; the largest losses."""
     failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {}, _told)

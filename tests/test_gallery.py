@@ -204,18 +204,3 @@ def test_of_pictures_that_are_equal_one_is_shown() -> None:
     for key in ("a", "c"):
         gallery(replace(picture(key, 100, 50), duplicate_of="b"))
     assert [pick.key for _, pick in gallery._chosen()] == ["b"]
-
-
-def test_what_looks_worst_is_shown_by_look_and_else_by_psnr_and_not_twice() -> None:
-    gallery = Gallery(NOWHERE, NOWHERE, Options(), LIMITS, 8)
-    for number in range(40):
-        gallery(replace(picture(f"{number:03}", 1000, 100 + number), psnr_db=30.0 + number))
-    for key, look in (("ugly", 12.5), ("uglier", -3.0), ("fine", 99.0)):
-        gallery(replace(picture(key, 1000, 500), look=look, psnr_db=20.0))
-    chosen = list(gallery._chosen())
-    assert [pick.key for kind, pick in chosen if kind == "look"] == ["uglier", "ugly"]
-    assert len(chosen) == len({pick.key for _, pick in chosen}) == 8
-    by_psnr = Gallery(NOWHERE, NOWHERE, Options(), LIMITS, 4)
-    for number in range(9):
-        by_psnr(replace(picture(str(number), 1000, 100), psnr_db=40.0 - number))
-    assert [pick.key for kind, pick in by_psnr._chosen() if kind == "look"] == ["8"]

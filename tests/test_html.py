@@ -101,7 +101,7 @@ def test_names_messages_and_settings_from_outside_are_text_on_the_page() -> None
         picture(NASTY, after=200),
         failure,
     )
-    pair = Pair("best", NASTY, NASTY, "jpeg", 100, 50, None, 41.5, 1, 1, b"a", b"b")
+    pair = Pair("best", NASTY, NASTY, "jpeg", 100, 50, 1, 1, b"a", b"b")
     page = Page(to_html(summary, [summary, summary], [pair]))
     scripts = [attributes for tag, attributes in page.found if tag == "script"]
     assert scripts == [{}]  # the page's own
@@ -110,7 +110,7 @@ def test_names_messages_and_settings_from_outside_are_text_on_the_page() -> None
 
 
 def test_a_page_asks_for_nothing_from_anywhere() -> None:
-    pair = Pair("look", "a.jpg", "a.webp", "jpeg", 100, 50, 61.25, None, 1, 1, b"a", b"b")
+    pair = Pair("best", "a.jpg", "a.webp", "jpeg", 100, 50, 1, 1, b"a", b"b")
     html = to_html(folded(started(), picture("a.jpg")), gallery=[pair])
     page = Page(html)
     assert "default-src 'none'" in html

@@ -115,7 +115,7 @@ def test_the_state_stays_small_however_long_the_run_and_its_names() -> None:
         done = ImageConverted(
             **body, output=key, format="jpeg", width=1, height=1, mode="lossy", fetch_ms=1,
             output_bytes=10**6 + number + (-1) ** number * number * 400, convert_ms=1, store_ms=1,
-            duration_ms=1.03**number, psnr_db=number % 99, look=100 - number / 7,
+            duration_ms=1.03**number,
         )  # fmt: skip
         reason = sorted(Reason)[number % len(Reason)]
         failure = ImageFailed(

@@ -52,7 +52,6 @@ def charts(s: Summary) -> list[Chart]:
         _formats(s),
         _sizes(s),
         _savings(s),
-        _looks(s),
         _durations(s),
     )
     return [chart for chart in made if chart is not None]
@@ -170,14 +169,6 @@ def _sizes(s: Summary) -> Chart | None:
 def _savings(s: Summary) -> Chart | None:
     caption = "Pictures converted, by the share of their bytes that is saved."
     return _bars("savings", "Savings", caption, ("pictures",), series.savings(s))
-
-
-def _looks(s: Summary) -> Chart | None:
-    if s.looks:
-        caption = "Pictures converted, by how they look beside their originals: SSIMULACRA2."
-        return _bars("look", "Look", caption, ("pictures",), series.looks(s))
-    caption = "Lossy stills, by how little was lost, in decibels: libwebp's PSNR of all planes."
-    return _bars("psnr", "PSNR", caption, ("pictures",), series.psnrs(s))
 
 
 def _durations(s: Summary) -> Chart | None:

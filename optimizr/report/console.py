@@ -51,7 +51,6 @@ def to_lines(summary: Summary) -> list[Line]:
         Line("pictures", _pictures(summary, f), "bad" if f["failed_files"] else "good"),
         Line("bytes", _bytes(summary, f), "good" if f["bytes_saved"] > 0 else "plain"),
         Line("whole tree", _tree(summary, f)),
-        Line("look", _look(f)),
         Line("time", _time(summary, f)),
         Line("a picture", _a_picture(f)),
         Line("memory", _memory(summary)),
@@ -126,15 +125,6 @@ def _time(s: Summary, f: dict[str, Any]) -> str:
     return (
         f"{f['duration']}, {f['images_per_second']} pictures/s, "
         f"{f['megapixels_per_second']} megapixels/s{cpu}"
-    )
-
-
-def _look(f: dict[str, Any]) -> str:
-    if f["worst_look"] is None:
-        return ""
-    return (
-        f"{f['worst_look']:.1f} worst, {f['p5_look']:.1f} p5, {f['p50_look']:.1f} median, of 100 "
-        "by SSIMULACRA2"
     )
 
 

@@ -1,29 +1,20 @@
 """The figures of `summary.json`, each by its name, its meaning and the formula it is drawn from.
 
 A declaration rather than a function: docs/summary.md is generated from it. Names that the Go
-program had are kept; `mb` and `_gb` are 2^20 and 2^30 bytes, as they were there.
+program had are kept; `_mb` and `_gb` are 2^20 and 2^30 bytes, as they were there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from optimizr.histogram import percentile
+from optimizr.records import format_timestamp
 from optimizr.report.advice import cpu_bound_analysis, memory_is_stable, recommendations
-from optimizr.report.measured import (
-    by_count,
-    half,
-    mb,
-    ms,
-    percent,
-    percentile_ms,
-    rate,
-    ratio,
-    snapshots,
-    time,
-    worst_look,
-)
 from optimizr.summary import Summary
+from optimizr.timeslots import Snapshot
 from optimizr.units import format_seconds
 
 _MB = 1 << 20
@@ -43,6 +34,57 @@ def figures(summary: Summary) -> dict[str, Any]:
     return {figure.name: figure.of(summary) for figure in FIGURES}
 
 
+def _ratio(part: float, whole: float, digits: int = 3) -> float:
+    return round(part / whole, digits) if whole else 0.0
+
+
+def _percent(part: float, whole: float) -> float:
+    return _ratio(100 * part, whole, 2)
+
+
+def _mb(count: int | None) -> float | None:
+    return None if count is None else round(count / _MB, 2)
+
+
+def _ms(us: float | None) -> float | None:
+    return None if us is None else round(us / 1000, 3)
+
+
+def _time(us: int | None) -> str | None:
+    return None if us is None else format_timestamp(datetime.fromtimestamp(us / 1e6, UTC))
+
+
+def _percentile_ms(percent: float) -> Callable[[Summary], float | None]:
+    def of(s: Summary) -> float | None:
+        if s.min_duration_us is None or s.max_duration_us is None:
+            return None
+        value = percentile(s.durations, percent)
+        return _ms(min(max(value, s.min_duration_us), s.max_duration_us))
+
+    return of
+
+
+def _rate(amount: Callable[[Summary], float], digits: int = 2) -> Callable[[Summary], float]:
+    return lambda s: _ratio(amount(s), s.elapsed_seconds, digits)
+
+
+def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "time": _time(snapshot.time_us),
+        "rss_mb": _mb(snapshot.rss_bytes),
+        "system_mb": _mb(snapshot.system_bytes),
+        "run_id": snapshot.run_id,
+    }
+
+
+def _snapshots(s: Summary) -> list[dict[str, Any]]:
+    return [_snapshot(kept) for _, kept in sorted(s.snapshots.by_slot.items())]
+
+
+def _by_count(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "run_id", "the run; of several merged ones the earliest", lambda s: s.run and s.run.run_id
@@ -50,8 +92,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure("version", "of optimizr", lambda s: s.run and s.run.version),
     Figure("libvips_version", "of libvips", lambda s: s.run and s.run.libvips_version),
     Figure("encoder", "what encodes, and its version", lambda s: s.run and s.run.encoder),
-    Figure("start_time", "RFC 3339, UTC", lambda s: time(s.start_us)),
-    Figure("end_time", "RFC 3339, UTC", lambda s: time(s.end_us)),
+    Figure("start_time", "RFC 3339, UTC", lambda s: _time(s.start_us)),
+    Figure("end_time", "RFC 3339, UTC", lambda s: _time(s.end_us)),
     Figure("duration", "for people, as `3m25s`", lambda s: format_seconds(s.elapsed_seconds)),
     Figure("duration_seconds", "from first event to last", lambda s: round(s.elapsed_seconds, 3)),
     Figure("interrupted", "ended before all pictures were done", lambda s: s.interrupted_runs > 0),
@@ -103,22 +145,10 @@ FIGURES: tuple[Figure, ...] = (
         lambda s: s.low_memory_files,
     ),
     Figure(
-        "error_rate_percent", "failed of total", lambda s: percent(s.failed_files, s.total_files)
+        "error_rate_percent", "failed of total", lambda s: _percent(s.failed_files, s.total_files)
     ),
-    Figure("failures_by_reason", "counts", lambda s: by_count(dict(s.failures_by_reason))),
-    Figure("skips_by_reason", "counts", lambda s: by_count(dict(s.skips_by_reason))),
-    Figure("by_mode", "pictures converted, by how: `lossy` and so on", lambda s: dict(s.by_mode)),
-    Figure("encodes", "of whole pictures; more than one each for a target", lambda s: s.encodes),
-    Figure("worst_look", "by SSIMULACRA2; with `webp.target_look`", worst_look),
-    Figure("p5_look", "5% of the pictures look worse; to half a point", half(5, "looks")),
-    Figure("p50_look", "half of them do", half(50, "looks")),
-    Figure(
-        "worst_looks",
-        "the pictures that look worst, 20 at most",
-        lambda s: [{"key": e.key, "look": e.rank / 100} for e in s.worst_looks],
-    ),
-    Figure("p5_psnr_db", "5% of the lossy stills have less; to half a decibel", half(5, "psnrs")),
-    Figure("p50_psnr_db", "half of them have", half(50, "psnrs")),
+    Figure("failures_by_reason", "counts", lambda s: _by_count(dict(s.failures_by_reason))),
+    Figure("skips_by_reason", "counts", lambda s: _by_count(dict(s.skips_by_reason))),
     Figure("total_input_bytes", "of the pictures converted", lambda s: s.done_input_bytes),
     Figure("total_output_bytes", "of their WebPs", lambda s: s.done_output_bytes),
     Figure("total_input_gb", "2^30 bytes", lambda s: round(s.done_input_bytes / _GB, 6)),
@@ -128,12 +158,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "space_saving_percent",
         "saved of input",
-        lambda s: percent(s.saved_bytes, s.done_input_bytes),
+        lambda s: _percent(s.saved_bytes, s.done_input_bytes),
     ),
     Figure(
         "compression_ratio",
         "input by output",
-        lambda s: ratio(s.done_input_bytes, s.done_output_bytes),
+        lambda s: _ratio(s.done_input_bytes, s.done_output_bytes),
     ),
     Figure(
         "tree_done_files",
@@ -152,18 +182,18 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "avg_processing_time_ms",
         "a picture: fetch, convert, store; no waiting",
-        lambda s: ms(ratio(s.duration_us, s.converted_files)),
+        lambda s: _ms(_ratio(s.duration_us, s.converted_files)),
     ),
-    Figure("min_processing_time_ms", "the quickest picture", lambda s: ms(s.min_duration_us)),
-    Figure("max_processing_time_ms", "the slowest picture", lambda s: ms(s.max_duration_us)),
-    Figure("p50_processing_time_ms", "within 1%", percentile_ms(50)),
-    Figure("p95_processing_time_ms", "within 1%", percentile_ms(95)),
-    Figure("p99_processing_time_ms", "within 1%", percentile_ms(99)),
+    Figure("min_processing_time_ms", "the quickest picture", lambda s: _ms(s.min_duration_us)),
+    Figure("max_processing_time_ms", "the slowest picture", lambda s: _ms(s.max_duration_us)),
+    Figure("p50_processing_time_ms", "within 1%", _percentile_ms(50)),
+    Figure("p95_processing_time_ms", "within 1%", _percentile_ms(95)),
+    Figure("p99_processing_time_ms", "within 1%", _percentile_ms(99)),
     Figure(
-        "throughput_mb_per_sec", "input, 2^20 bytes a second", rate(lambda s: s.input_bytes / _MB)
+        "throughput_mb_per_sec", "input, 2^20 bytes a second", _rate(lambda s: s.input_bytes / _MB)
     ),
-    Figure("images_per_second", "converted", rate(lambda s: s.converted_files)),
-    Figure("megapixels_per_second", "10^6 pixels a second", rate(lambda s: s.pixels / 1e6)),
+    Figure("images_per_second", "converted", _rate(lambda s: s.converted_files)),
+    Figure("megapixels_per_second", "10^6 pixels a second", _rate(lambda s: s.pixels / 1e6)),
     Figure("fetch_seconds", "reading, summed over workers", lambda s: s.fetch_us / 1e6),
     Figure(
         "convert_seconds",
@@ -191,7 +221,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "cpu_utilization_percent",
         "CPU time of what the slots could have used",
-        lambda s: percent(s.cpu_seconds, s.elapsed_seconds * s.cpu_slots),
+        lambda s: _percent(s.cpu_seconds, s.elapsed_seconds * s.cpu_slots),
     ),
     Figure(
         "workers",
@@ -211,41 +241,41 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "memory_ceiling_mb",
         "of the whole process: `pool.memory`; of several runs the sum",
-        lambda s: mb(s.memory_bytes),
+        lambda s: _mb(s.memory_bytes),
     ),
     Figure(
         "memory_budget_mb",
         "the ceiling less the RSS after start-up; of several runs the sum",
-        lambda s: mb(s.memory_budget_bytes),
+        lambda s: _mb(s.memory_budget_bytes),
     ),
     Figure(
         "peak_memory_mb",
         "the kernel's high-water mark of RSS; of several runs the largest",
-        lambda s: mb(s.peak_rss_bytes),
+        lambda s: _mb(s.peak_rss_bytes),
     ),
     Figure(
         "peak_sys_memory_mb",
         "most that the cgroup was charged, else virtual memory",
-        lambda s: mb(s.peak_system_bytes),
+        lambda s: _mb(s.peak_system_bytes),
     ),
     Figure(
         "memory_stable",
         "RSS does not grow in the last three quarters of the run; null below 20 snapshots of these",
         memory_is_stable,
     ),
-    Figure("memory_min_mb", "least RSS sampled", lambda s: mb(s.min_rss_bytes)),
-    Figure("memory_max_mb", "most RSS sampled", lambda s: mb(s.max_rss_bytes)),
+    Figure("memory_min_mb", "least RSS sampled", lambda s: _mb(s.min_rss_bytes)),
+    Figure("memory_max_mb", "most RSS sampled", lambda s: _mb(s.max_rss_bytes)),
     Figure(
         "memory_range_mb",
         "most less least",
-        lambda s: mb((s.max_rss_bytes or 0) - (s.min_rss_bytes or 0)),
+        lambda s: _mb((s.max_rss_bytes or 0) - (s.min_rss_bytes or 0)),
     ),
     Figure("total_gc_runs", "collections of Python's garbage collector", lambda s: s.gc_runs),
-    Figure("avg_gc_pause_ms", "a collection", lambda s: ms(ratio(s.gc_pause_us, s.gc_runs))),
-    Figure("max_gc_pause_ms", "the longest", lambda s: ms(s.gc_pause_max_us)),
-    Figure("gc_pause_total_ms", "all of them", lambda s: ms(s.gc_pause_us)),
+    Figure("avg_gc_pause_ms", "a collection", lambda s: _ms(_ratio(s.gc_pause_us, s.gc_runs))),
+    Figure("max_gc_pause_ms", "the longest", lambda s: _ms(s.gc_pause_max_us)),
+    Figure("gc_pause_total_ms", "all of them", lambda s: _ms(s.gc_pause_us)),
     Figure("cpu_bound_analysis", "what the run was bound by", cpu_bound_analysis),
     Figure("recommendations", "what to change, drawn from what was measured", recommendations),
-    Figure("memory_snapshots", "RSS over time, at most 240", snapshots),
+    Figure("memory_snapshots", "RSS over time, at most 240", _snapshots),
     Figure("settings", "of the run, redacted", lambda s: s.run and s.run.settings),
 )

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["look", "best", "median", "worst"]
+Kind = Literal["best", "median", "worst"]
 
 
 class Pair(NamedTuple):
     """A part of a picture at 1:1, as the original shows it and as its WebP does."""
 
     kind: Kind
-    """`look` for one that looks worst, else where its saving, in percent, lies among all."""
+    """Where its saving, in percent, lies among those of the run."""
     key: str
     output: str
     format: str
     input_bytes: int
     output_bytes: int
-    look: float | None
-    """As `image.converted` tells it, and PSNR."""
-    psnr_db: float | None
     width: int
     """Pixels of the part."""
     height: int

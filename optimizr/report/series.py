@@ -129,29 +129,6 @@ def _tenth(step: int) -> str:
     return "under -90%" if step == -10 else f"{step * 10} to {step * 10 + 9}%"
 
 
-def looks(s: Summary) -> list[Bar]:
-    """Count pictures by how they look, in steps of five; all below 0 together."""
-    return _by_fives(s.looks)
-
-
-def psnrs(s: Summary) -> list[Bar]:
-    """Count lossy stills by their PSNR, in steps of five decibels."""
-    return _by_fives(s.psnrs)
-
-
-def _by_fives(halves: Mapping[int, int]) -> list[Bar]:
-    counts: dict[int, int] = {}
-    for half, count in halves.items():
-        step = max(-1, half // 10)
-        counts[step] = counts.get(step, 0) + count
-    if not counts:
-        return []
-    return [
-        Bar("under 0" if step < 0 else f"{5 * step} to {5 * step + 5}", (counts.get(step, 0),))
-        for step in range(min(counts), max(counts) + 1)
-    ]
-
-
 def durations(s: Summary) -> list[Bar]:
     """Count pictures by how long they took: fetch, convert and store."""
     counts = [0] * (len(_DURATIONS_MS) + 1)
