@@ -60,9 +60,9 @@ def size_class(count: int) -> int:
     return count.bit_length()
 
 
-def half_steps(hundredths: int) -> int:
-    """Give how many halves are in a look or a PSNR, rounded down: from -200 to 200."""
-    return max(-200, min(hundredths // 50, 200))
+def tenths(hundredths: int) -> int:
+    """Give the tenths of a look or a PSNR, rounded down: from 0, which all below is as bad as."""
+    return max(0, min(hundredths // 10, 1000))
 
 
 @singledispatch
@@ -132,7 +132,7 @@ def _likeness(counts: str, worst: str, value: float | None, entry: Entry) -> Mea
     if value is None:
         return {}
     rank = round(100 * value)
-    return {counts: {half_steps(rank): 1}, worst: (entry._replace(rank=rank),)}
+    return {counts: {tenths(rank): 1}, worst: (entry._replace(rank=rank),)}
 
 
 @measure.register

@@ -146,10 +146,10 @@ class Summary:
     more_encodes: int = _sum()
     """Of pictures that were encoded again until they were as asked for: all but the first."""
     looks: Mapping[int, int] = _merged(add_counts, {})
-    """Pictures by their look, where it was measured, in half points; see `measures.half_steps`."""
+    """Pictures by their look, where it was measured, in tenths of a point; see `tenths`."""
     worst_looks: tuple[Entry, ...] = _merged(first(TOP), ())
     psnrs: Mapping[int, int] = _merged(add_counts, {})
-    """Pictures by their PSNR, in half decibels."""
+    """Pictures by their PSNR, in tenths of a decibel."""
     worst_psnrs: tuple[Entry, ...] = _merged(first(TOP), ())
     failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {}, _told)
     timeline: Timeline = _merged(together, Timeline())

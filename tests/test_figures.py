@@ -118,6 +118,17 @@ def test_the_figures_of_looks_tell_the_worst_and_what_all_but_a_few_have_at_leas
     assert f["encodes_per_picture"] == 2.98
 
 
+def test_the_report_tells_looks_where_they_were_measured_and_how_often_pictures_were_encoded() -> (
+    None
+):
+    told = to_text(reduce(Summary(), looking(71.26), looking(74.84), looking(80)))
+    assert "look        71.26 worst, 74.8 median of 3 (SSIMULACRA2)\n" in told
+    assert "slowest, 3.0 encodes\n" in told
+    calm = to_text(reduce(Summary(), looking(None, mode="lossless")))
+    assert "look" not in calm
+    assert "encodes" not in calm
+
+
 def looking(look: float | None, mode: str = "lossy") -> ImageConverted:
     is_lossy = mode == "lossy"
     return ImageConverted(

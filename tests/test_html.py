@@ -133,6 +133,32 @@ def test_the_page_tells_what_was_saved_what_failed_and_how_to_mend_it() -> None:
     assert "optimizr 1.2.3, encoder libwebp 1.6.0, libvips 8.18.0, Python 3.11.7, on host" in text
 
 
+def test_the_page_shows_the_worst_looks_and_without_looks_the_least_psnr() -> None:
+    bad, good = (replace(picture(f"{n}.jpg"), psnr_db=n / 2, look=float(n)) for n in (50, 75))
+    shown = " ".join(Page(to_html(folded(started(), bad, good))).text.split())
+    assert "worst look 50.0 median 50.0; SSIMULACRA2" in shown
+    assert "The worst looks picture SSIMULACRA2 original WebP saved 50.jpg 50.0 100 B" in shown
+    assert "PSNR" not in shown
+    unseen = [replace(event, look=None) for event in (bad, good)]
+    shown = " ".join(Page(to_html(folded(started(), *unseen))).text.split())
+    assert "The least PSNR picture dB original WebP saved 50.jpg 25.0 100 B" in shown
+    assert "SSIMULACRA2" not in shown
+
+
+@given(st.dictionaries(st.integers(0, 1000), st.integers(1, 9)))
+def test_a_chart_of_looks_has_all_pictures_in_few_classes(tenths: dict[int, int]) -> None:
+    bars = series.looks(tenths)
+    assert sum(bar.counts[0] for bar in bars) == sum(tenths.values())
+    assert len(bars) <= 12
+    assert len({bar.label for bar in bars}) == len(bars)
+
+
+def test_the_classes_of_looks_are_named_by_what_lies_between() -> None:
+    assert [bar.label for bar in series.looks({705: 1, 706: 1})] == ["70.5 to 70.6", "70.6 to 70.7"]
+    labels = [bar.label for bar in series.looks({0: 1, 1000: 1})]
+    assert labels == ["below 10", *(f"{n} to {n + 10}" for n in range(10, 100, 10)), "100"]
+
+
 def test_each_of_several_pods_has_its_own_figures() -> None:
     pods = [
         folded(replace(started(shard={"index": n, "count": 2}), host=f"pod-{n}"), picture("a"))

@@ -14,10 +14,10 @@ def _least(worst: tuple[Entry, ...]) -> float | None:
     return worst[0].rank / 100 if worst else None
 
 
-def _at_least(halves: Mapping[int, int], worst: tuple[Entry, ...], percent: float) -> float | None:
+def _at_least(counts: Mapping[int, int], worst: tuple[Entry, ...], percent: float) -> float | None:
     """Give what all but `percent` of the pictures have at least; never below the least."""
-    least, half = _least(worst), nearest_rank(halves, percent)
-    return least if least is None or half is None else max(least, half / 2)
+    least, tenth = _least(worst), nearest_rank(counts, percent)
+    return least if least is None or tenth is None else max(least, tenth / 10)
 
 
 def _worst(worst: tuple[Entry, ...], measure: str) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ LIKENESS: tuple[Figure, ...] = (
     ),
     Figure(
         "p5_look",
-        "all but 5% look at least as well; rounded down to half a point",
+        "all but 5% look at least as well; rounded down to a tenth, and 0 for all below",
         lambda s: _at_least(s.looks, s.worst_looks, 5),
     ),
     Figure(
@@ -67,7 +67,7 @@ LIKENESS: tuple[Figure, ...] = (
     ),
     Figure(
         "p5_psnr_db",
-        "all but 5% have at least that; rounded down to half a decibel",
+        "all but 5% have at least that; rounded down to a tenth",
         lambda s: _at_least(s.psnrs, s.worst_psnrs, 5),
     ),
     Figure(
