@@ -101,7 +101,7 @@ def test_names_messages_and_settings_from_outside_are_text_on_the_page() -> None
         picture(NASTY, after=200),
         failure,
     )
-    pair = Pair("best", NASTY, NASTY, "jpeg", 100, 50, 1, 1, b"a", b"b")
+    pair = Pair("best", NASTY, NASTY, "jpeg", 100, 50, None, None, 1, 1, b"a", b"b")
     page = Page(to_html(summary, [summary, summary], [pair]))
     scripts = [attributes for tag, attributes in page.found if tag == "script"]
     assert scripts == [{}]  # the page's own
@@ -110,7 +110,7 @@ def test_names_messages_and_settings_from_outside_are_text_on_the_page() -> None
 
 
 def test_a_page_asks_for_nothing_from_anywhere() -> None:
-    pair = Pair("best", "a.jpg", "a.webp", "jpeg", 100, 50, 1, 1, b"a", b"b")
+    pair = Pair("best", "a.jpg", "a.webp", "jpeg", 100, 50, None, 40.0, 1, 1, b"a", b"b")
     html = to_html(folded(started(), picture("a.jpg")), gallery=[pair])
     page = Page(html)
     assert "default-src 'none'" in html
@@ -136,8 +136,8 @@ def test_the_page_tells_what_was_saved_what_failed_and_how_to_mend_it() -> None:
 def test_the_page_shows_the_worst_looks_and_without_looks_the_least_psnr() -> None:
     bad, good = (replace(picture(f"{n}.jpg"), psnr_db=n / 2, look=float(n)) for n in (50, 75))
     shown = " ".join(Page(to_html(folded(started(), bad, good))).text.split())
-    assert "worst look 50.0 median 50.0; SSIMULACRA2" in shown
-    assert "The worst looks picture SSIMULACRA2 original WebP saved 50.jpg 50.0 100 B" in shown
+    assert "The worst look is 50.0, the median 50.0, by SSIMULACRA2" in shown
+    assert "The worst looks picture look original WebP saved 50.jpg 50.0 100 B" in shown
     assert "PSNR" not in shown
     unseen = [replace(event, look=None) for event in (bad, good)]
     shown = " ".join(Page(to_html(folded(started(), *unseen))).text.split())
