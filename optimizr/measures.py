@@ -122,9 +122,15 @@ def _(event: ImageConverted) -> Measured:
         "timeline": Timeline(1, {second: Activity(1, before, after)}),
         "by_mode": {event.mode: 1},
         "more_encodes": (event.encodes or 1) - 1,
+        "qualities": _quality(event),
         **_likeness("looks", "worst_looks", event.look, entry),
         **_likeness("psnrs", "worst_psnrs", event.psnr_db, entry),
     }
+
+
+def _quality(event: ImageConverted) -> dict[int, int]:
+    is_lossy = event.mode == "lossy" and event.quality is not None
+    return {round(event.quality or 0): 1} if is_lossy else {}
 
 
 def _likeness(counts: str, worst: str, value: float | None, entry: Entry) -> Measured:

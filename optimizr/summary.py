@@ -145,6 +145,8 @@ class Summary:
     by_mode: Mapping[str, int] = _merged(add_counts, {})
     more_encodes: int = _sum()
     """Of pictures that were encoded again until they were as asked for: all but the first."""
+    qualities: Mapping[int, int] = _merged(add_counts, {})
+    """Lossy ones by their quality, in whole points: with a target, each has its own."""
     looks: Mapping[int, int] = _merged(add_counts, {})
     """Pictures by their look, where it was measured, in tenths of a point; see `tenths`."""
     worst_looks: tuple[Entry, ...] = _merged(first(TOP), ())

@@ -44,6 +44,7 @@ converted: st.SearchStrategy[Event] = st.builds(
     height=st.integers(1, 16383),
     input_bytes=_sizes,
     mode=st.sampled_from(["lossy", "lossless", "near_lossless"]),
+    quality=_unless_none(0, 100),
     psnr_db=_unless_none(0, 99),
     look=_unless_none(-250, 100),
     encodes=st.none() | st.integers(2, 12),

@@ -101,7 +101,8 @@ def test_nothing_measured_is_null_or_zero_and_never_made_up() -> None:
     assert f["peak_memory_mb"] is None
     assert f["compression_ratio"] == 0
     assert f["encodes_per_picture"] is None
-    assert (f["p50_look"], f["min_psnr_db"], f["worst_looks"], f["by_mode"]) == (None, None, [], {})
+    assert (f["p50_look"], f["min_psnr_db"], f["min_quality"]) == (None, None, None)
+    assert (f["worst_looks"], f["by_mode"]) == ([], {})
     assert "Nothing was converted" in f["cpu_bound_analysis"]
 
 
@@ -116,13 +117,14 @@ def test_the_figures_of_looks_tell_the_worst_and_what_all_but_a_few_have_at_leas
     assert f["worst_psnrs"][0]["psnr_db"] == 38.27
     assert f["by_mode"] == {"lossy": 100, "lossless": 1}
     assert f["encodes_per_picture"] == 2.98
+    assert [f[f"{which}_quality"] for which in ("min", "p50", "max")] == [0, 49, 99]
 
 
 def test_the_report_tells_looks_where_they_were_measured_and_how_often_pictures_were_encoded() -> (
     None
 ):
     told = to_text(reduce(Summary(), looking(71.26), looking(74.84), looking(80)))
-    assert "look        71.26 worst, 74.8 median of 3 (SSIMULACRA2)\n" in told
+    assert "look        71.26 worst, 74.8 median of 3 (SSIMULACRA2), quality 71 to 80\n" in told
     assert "slowest, 3.0 encodes\n" in told
     calm = to_text(reduce(Summary(), looking(None, mode="lossless")))
     assert "look" not in calm
@@ -133,6 +135,7 @@ def looking(look: float | None, mode: str = "lossy") -> ImageConverted:
     is_lossy = mode == "lossy"
     return ImageConverted(
         key=str(look), output="o", format="jpeg", width=1, height=1, mode=mode, look=look,
+        quality=look,
         psnr_db=38.27 if is_lossy else None, encodes=3 if is_lossy else None, input_bytes=9,
         output_bytes=4, fetch_ms=1, convert_ms=1, store_ms=1, duration_ms=1,
     )  # fmt: skip

@@ -137,11 +137,11 @@ def test_the_page_shows_the_worst_looks_and_without_looks_the_least_psnr() -> No
     bad, good = (replace(picture(f"{n}.jpg"), psnr_db=n / 2, look=float(n)) for n in (50, 75))
     shown = " ".join(Page(to_html(folded(started(), bad, good))).text.split())
     assert "The worst look is 50.0, the median 50.0, by SSIMULACRA2" in shown
-    assert "The worst looks picture look original WebP saved 50.jpg 50.0 100 B" in shown
+    assert "The worst looks picture original WebP look 50.jpg 100 B 50 B 50.0" in shown
     assert "PSNR" not in shown
     unseen = [replace(event, look=None) for event in (bad, good)]
     shown = " ".join(Page(to_html(folded(started(), *unseen))).text.split())
-    assert "The least PSNR picture dB original WebP saved 50.jpg 25.0 100 B" in shown
+    assert "The least PSNR picture original WebP dB 50.jpg 100 B 50 B 25.0" in shown
     assert "SSIMULACRA2" not in shown
 
 

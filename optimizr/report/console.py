@@ -121,7 +121,8 @@ def _look(s: Summary, f: dict[str, Any]) -> str:
     if f["min_look"] is None:
         return ""
     count = sum(s.looks.values())
-    return f"{f['min_look']} worst, {f['p50_look']} median of {count:,} (SSIMULACRA2)"
+    quality = f", quality {f['min_quality']} to {f['max_quality']}" if s.qualities else ""
+    return f"{f['min_look']} worst, {f['p50_look']} median of {count:,} (SSIMULACRA2){quality}"
 
 
 def _time(s: Summary, f: dict[str, Any]) -> str:

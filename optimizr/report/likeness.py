@@ -40,6 +40,13 @@ LIKENESS: tuple[Figure, ...] = (
         lambda s: ratio(s.converted_files + s.more_encodes, s.converted_files, 2) or None,
     ),
     Figure(
+        "min_quality",
+        "least of lossy ones, in whole points; with a target, each has its own",
+        lambda s: nearest_rank(s.qualities, 0),
+    ),
+    Figure("p50_quality", "the median of these", lambda s: nearest_rank(s.qualities, 50)),
+    Figure("max_quality", "the most", lambda s: nearest_rank(s.qualities, 100)),
+    Figure(
         "min_look",
         "of the picture that looks least like its original, by SSIMULACRA2, as much as 100; "
         "null without `webp.target_look`",
