@@ -1,18 +1,21 @@
 """Pictures for the report's page: picked while the run lasts, fetched and cut at its end.
 
-Which pictures save the most, the least, and as much as most do, is known only at the end. Until
-then a few are kept for each percent of saving, which bounds the memory however many there are.
+Which pictures look worst, save the most, the least, and as much as most do, is known only at the
+end. Until then a few are kept of the worst looks and for each percent of saving, which bounds the
+memory however many there are.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from optimizr import convert
 from optimizr.budget import OverBudget
@@ -44,6 +47,21 @@ class _Pick(NamedTuple):
     format: str
     input_bytes: int
     output_bytes: int
+    look: float | None
+    psnr_db: float | None
+
+    def look_worst(self) -> tuple[float, float, str]:
+        """Sort by look, and behind these, by PSNR, those of which no look is known."""
+        unknown = math.inf
+        look = unknown if self.look is None else self.look
+        return look, unknown if self.psnr_db is None else self.psnr_db, self.key
+
+
+def _keep(kept: list[_Pick], pick: _Pick, most: int, order: Callable[[_Pick], Any]) -> None:
+    """Put a picture in its place among the first so many."""
+    if len(kept) < most or (kept and order(pick) < order(kept[-1])):
+        insort(kept, pick, key=order)
+        del kept[most:]
 
 
 class Gallery:
@@ -52,7 +70,7 @@ class Gallery:
     def __init__(
         self, store: Store, output: Store, options: Options, limits: Limits, count: int
     ) -> None:
-        """Show at most `count` pictures, a third of each kind; 0 for none."""
+        """Show at most `count` pictures, as many of each kind; 0 for none."""
         self.pairs: list[Pair] = []
         """What `make` has made."""
         self._store = store
@@ -60,26 +78,30 @@ class Gallery:
         self._options = options
         self._limits = limits
         self._count = count
-        self._each = -(-count // 3)
+        self._most_looks = count // 4
+        self._most = self._most_looks + -(-(count - self._most_looks) // 3)
+        """Of each percent: those that the looks may take, and as many as one kind may show."""
         self._bytes = 0
         self._cancelled = threading.Event()
         self._seen: Counter[int] = Counter()
         self._kept: dict[int, list[_Pick]] = {}
         """By percent saved: the first few by key."""
+        self._worst_looks: list[_Pick] = []
 
     def __call__(self, event: Event) -> None:
-        """Keep a picture, if it is among the first few that save as much."""
+        """Keep a picture, if it is among the first few that save as much, or the worst looks."""
         if not self._count or not isinstance(event, ImageConverted):
             return
-        percent = saved_percent(event.input_bytes, event.output_bytes)
+        sizes = event.input_bytes, event.output_bytes
+        looks = event.look, event.psnr_db
+        pick = _Pick(event.key, event.output, event.format, *sizes, *looks)
+        percent = saved_percent(*sizes)
         self._seen[percent] += 1
         if event.duplicate_of is not None:
             return  # one that looks the same is enough
-        kept = self._kept.setdefault(percent, [])
-        if len(kept) < self._each or event.key < kept[-1].key:
-            sizes = event.input_bytes, event.output_bytes
-            insort(kept, _Pick(event.key, event.output, event.format, *sizes))
-            del kept[self._each :]
+        _keep(self._kept.setdefault(percent, []), pick, self._most, attrgetter("key"))
+        if looks != (None, None):
+            _keep(self._worst_looks, pick, self._most_looks, _Pick.look_worst)
 
     def make(self, stop: Stop) -> None:
         """Cut a part of each chosen picture and of its WebP, as many at once as there are slots.
@@ -125,20 +147,27 @@ class Gallery:
             self.pairs.append(pair)
 
     def _chosen(self) -> Iterator[tuple[Kind, _Pick]]:
-        """Give the best, the median and the worst, none of them twice."""
+        """Give the worst looks, and the best, the median and the worst savings, none twice."""
+        looks = self._worst_looks[: min(self._count, self._seen.total()) // 4]
+        shown = {pick.key for pick in looks}
         by_saving = [
-            (percent, pick) for percent in sorted(self._kept) for pick in self._kept[percent]
+            (percent, pick)
+            for percent in sorted(self._kept)
+            for pick in self._kept[percent]
+            if pick.key not in shown
         ]
-        third, rest = divmod(min(self._count, len(by_saving)), 3)
+        third, rest = divmod(min(self._count - len(looks), len(by_saving)), 3)
         worst = [by_saving.pop(0) for _ in range(third + (rest > 1))]
         best = [by_saving.pop() for _ in range(third + (rest > 0))]
         middle = self._median()
-        by_saving.sort(key=lambda saving: (abs(saving[0] - middle), saving[1]))
+        by_saving.sort(key=lambda saving: (abs(saving[0] - middle), saving[1].key))
         kinds: tuple[tuple[Kind, list[tuple[int, _Pick]]], ...] = (
             ("best", best),
             ("median", by_saving[:third]),
             ("worst", worst),
         )
+        for pick in looks:
+            yield "look", pick
         for kind, savings in kinds:
             for _, pick in savings:
                 yield kind, pick

@@ -27,13 +27,19 @@ def percentile(counts: Mapping[int, int], percent: float) -> float:
 
     The nearest-rank definition, answered with the middle of the rank's bucket.
     """
+    index = nearest_rank(counts, percent)
+    return 0.0 if index is None else value_of(index)
+
+
+def nearest_rank(counts: Mapping[int, int], percent: float) -> int | None:
+    """Give the bucket, of any kind that rises with its values, of a percentile; None for none."""
     rank = max(1, math.ceil(sum(counts.values()) * percent / 100))
     seen = 0
     for index in sorted(counts):
         seen += counts[index]
         if seen >= rank:
-            return value_of(index)
-    return 0.0
+            return index
+    return None
 
 
 def value_of(index: int) -> float:

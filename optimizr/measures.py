@@ -21,8 +21,8 @@ from optimizr.events import (
 from optimizr.merges import Entry, Example, Totals
 from optimizr.timeslots import Activity, Snapshot, Snapshots, Timeline
 
-_MOST_TEXT = 400
-"""Characters: with 40 pictures and three examples of each reason in it, the state stays below the
+_MOST_TEXT = 300
+"""Characters: with 80 pictures and three examples of each reason in it, the state stays below the
 256 KB that Loki takes in a line."""
 
 Measured = dict[str, Any]
@@ -58,6 +58,11 @@ def _cut(text: str) -> str:
 def size_class(count: int) -> int:
     """Give the power of two below which a number of bytes lies."""
     return count.bit_length()
+
+
+def tenths(hundredths: int) -> int:
+    """Give the tenths of a look or a PSNR, rounded down: from 0, which all below is as bad as."""
+    return max(0, min(hundredths // 10, 1000))
 
 
 @singledispatch
@@ -116,7 +121,25 @@ def _(event: ImageConverted) -> Measured:
         "savings": {saved_percent(before, after): 1},
         "largest_savings" if after < before else "did_not_pay": (entry,),
         "timeline": Timeline(1, {second: Activity(1, before, after)}),
+        "by_mode": {event.mode: 1},
+        "more_encodes": (event.encodes or 1) - 1,
+        "qualities": _quality(event),
+        **_likeness("looks", "worst_looks", event.look, entry),
+        **_likeness("psnrs", "worst_psnrs", event.psnr_db, entry),
     }
+
+
+def _quality(event: ImageConverted) -> dict[int, int]:
+    is_lossy = event.mode == "lossy" and event.quality is not None
+    return {round(event.quality or 0): 1} if is_lossy else {}
+
+
+def _likeness(counts: str, worst: str, value: float | None, entry: Entry) -> Measured:
+    """Give how like its original a picture is by one measure, if by that."""
+    if value is None:
+        return {}
+    rank = round(100 * value)
+    return {counts: {tenths(rank): 1}, worst: (entry._replace(rank=rank),)}
 
 
 @measure.register

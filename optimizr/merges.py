@@ -23,7 +23,8 @@ class Entry(NamedTuple):
     """A picture in a list of the most remarkable ones, which is sorted by all of it."""
 
     rank: int
-    """Bytes saved or lost, so that the most comes first: negative."""
+    """The most remarkable comes first: bytes saved or lost, negative; or hundredths of a point of
+    the look, or of a decibel of the PSNR."""
     key: str
     format: str
     """Empty where the event does not tell."""

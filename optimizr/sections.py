@@ -200,8 +200,9 @@ class ReportSettings(Section):
     html: bool = True
     """Whether `report.html` is written beside `summary.json`: one page that needs no network."""
     gallery: int = Field(default=12, ge=0, le=48)
-    """How many pictures the page shows beside their WebPs, of the best, the median and the worst
-    savings; 0 for none."""
+    """How many pictures the page shows beside their WebPs: of the worst looks (with
+    `webp.target_look`, else by PSNR), and of the best, the median and the worst savings; 0 for
+    none."""
 
 
 class TelemetrySettings(Section):

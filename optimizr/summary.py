@@ -144,6 +144,17 @@ class Summary:
     largest_savings: tuple[Entry, ...] = _merged(first(TOP), ())
     did_not_pay: tuple[Entry, ...] = _merged(first(TOP), ())
     """WebPs that are not smaller, whether they were kept or not; the largest losses."""
+    by_mode: Mapping[str, int] = _merged(add_counts, {})
+    more_encodes: int = _sum()
+    """Of pictures that were encoded again until they were as asked for: all but the first."""
+    qualities: Mapping[int, int] = _merged(add_counts, {})
+    """Lossy ones by their quality, in whole points: with a target, each has its own."""
+    looks: Mapping[int, int] = _merged(add_counts, {})
+    """Pictures by their look, where it was measured, in tenths of a point; see `tenths`."""
+    worst_looks: tuple[Entry, ...] = _merged(first(TOP), ())
+    psnrs: Mapping[int, int] = _merged(add_counts, {})
+    """Pictures by their PSNR, in tenths of a decibel."""
+    worst_psnrs: tuple[Entry, ...] = _merged(first(TOP), ())
     failure_examples: Mapping[str, tuple[Example, ...]] = _merged(add_examples, {}, _told)
     timeline: Timeline = _merged(together, Timeline())
     warnings: int = _sum()

@@ -29,6 +29,12 @@ _sizes = st.integers(0, 10**10)
 _times = st.integers(0, 10**8).map(lambda us: milliseconds(us / 1e6))
 _keys = st.text(max_size=8)
 
+
+def _unless_none(least: float, most: float) -> st.SearchStrategy[float | None]:
+    """Give what is told in hundredths, if at all."""
+    return st.none() | st.integers(round(100 * least), round(100 * most)).map(lambda n: n / 100)
+
+
 converted: st.SearchStrategy[Event] = st.builds(
     ImageConverted,
     key=_keys,
@@ -37,7 +43,11 @@ converted: st.SearchStrategy[Event] = st.builds(
     width=st.integers(1, 16383),
     height=st.integers(1, 16383),
     input_bytes=_sizes,
-    mode=st.sampled_from(["lossy", "lossless"]),
+    mode=st.sampled_from(["lossy", "lossless", "near_lossless"]),
+    quality=_unless_none(0, 100),
+    psnr_db=_unless_none(0, 99),
+    look=_unless_none(-250, 100),
+    encodes=st.none() | st.integers(2, 12),
     animation_dropped=st.sampled_from([None, True]),
     low_memory=st.sampled_from([None, True]),
     duplicate_of=st.none() | _keys,

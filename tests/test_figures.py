@@ -8,6 +8,7 @@ from hypothesis import given
 
 from optimizr.events import (
     Event,
+    ImageConverted,
 )
 from optimizr.report import to_json
 from optimizr.report.console import to_text
@@ -72,6 +73,10 @@ def test_figures_are_drawn_from_any_run_and_fit_on_a_terminal(log: list[Event]) 
         assert f["p50_processing_time_ms"] <= f["p95_processing_time_ms"]
         assert f["p95_processing_time_ms"] <= f["p99_processing_time_ms"]
         assert f["p99_processing_time_ms"] <= f["max_processing_time_ms"]
+        assert f["encodes_per_picture"] >= 1
+    for measure, of in (("look", summary.looks), ("psnr_db", summary.psnrs)):
+        found = [f[f"{which}_{measure}"] for which in ("min", "p5", "p50")]
+        assert found == (sorted(found) if of else [None, None, None])
 
 
 def test_formulas_and_units() -> None:
@@ -95,7 +100,45 @@ def test_nothing_measured_is_null_or_zero_and_never_made_up() -> None:
     assert f["p99_processing_time_ms"] is None
     assert f["peak_memory_mb"] is None
     assert f["compression_ratio"] == 0
+    assert f["encodes_per_picture"] is None
+    assert (f["p50_look"], f["min_psnr_db"], f["min_quality"]) == (None, None, None)
+    assert (f["worst_looks"], f["by_mode"]) == ([], {})
     assert "Nothing was converted" in f["cpu_bound_analysis"]
+
+
+def test_the_figures_of_looks_tell_the_worst_and_what_all_but_a_few_have_at_least() -> None:
+    looks = [float(look) for look in range(100)]
+    summary = reduce(Summary(), *(looking(look) for look in looks), looking(None, mode="lossless"))
+    f = figures(summary)
+    assert (f["min_look"], f["p5_look"], f["p50_look"]) == (0, 4, 49)
+    assert f["min_psnr_db"] == f["p5_psnr_db"] == f["p50_psnr_db"] == 38.27
+    assert [worst["look"] for worst in f["worst_looks"]] == looks[:20]
+    assert f["worst_looks"][7] == {"key": "7.0", "look": 7, "input_bytes": 9, "output_bytes": 4}
+    assert f["worst_psnrs"][0]["psnr_db"] == 38.27
+    assert f["by_mode"] == {"lossy": 100, "lossless": 1}
+    assert f["encodes_per_picture"] == 2.98
+    assert [f[f"{which}_quality"] for which in ("min", "p50", "max")] == [0, 49, 99]
+
+
+def test_the_report_tells_looks_where_they_were_measured_and_how_often_pictures_were_encoded() -> (
+    None
+):
+    told = to_text(reduce(Summary(), looking(71.26), looking(74.84), looking(80)))
+    assert "look        71.26 worst, 74.8 median of 3 (SSIMULACRA2), quality 71 to 80\n" in told
+    assert "slowest, 3.0 encodes\n" in told
+    calm = to_text(reduce(Summary(), looking(None, mode="lossless")))
+    assert "look" not in calm
+    assert "encodes" not in calm
+
+
+def looking(look: float | None, mode: str = "lossy") -> ImageConverted:
+    is_lossy = mode == "lossy"
+    return ImageConverted(
+        key=str(look), output="o", format="jpeg", width=1, height=1, mode=mode, look=look,
+        quality=look,
+        psnr_db=38.27 if is_lossy else None, encodes=3 if is_lossy else None, input_bytes=9,
+        output_bytes=4, fetch_ms=1, convert_ms=1, store_ms=1, duration_ms=1,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,13 @@ LIMITS = Limits(2, Budget(2), 1 << 30, 1 << 30, Budget(1 << 28), Budget(3 << 28)
 NOWHERE = LocalStore("/nonexistent")
 
 
-def picture(key: str, before: int, after: int) -> ImageConverted:
+def picture(
+    key: str, before: int, after: int, look: float | None = None, psnr_db: float | None = None
+) -> ImageConverted:
     return ImageConverted(
         key=key, output=f"{key}.webp", format="jpeg", width=10, height=10, mode="lossy",
-        input_bytes=before, output_bytes=after, fetch_ms=1, convert_ms=2, store_ms=3, duration_ms=6,
+        look=look, psnr_db=psnr_db, input_bytes=before, output_bytes=after,
+        fetch_ms=1, convert_ms=2, store_ms=3, duration_ms=6,
     )  # fmt: skip
 
 
@@ -68,11 +71,46 @@ def test_the_best_the_median_and_the_worst_are_shown_and_none_twice(
         assert min(shown["median"]) >= max(shown["worst"])
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 150), st.none() | st.integers(-9, 100), st.none() | st.integers(0, 99)
+        ),
+        max_size=60,
+    ),
+    st.integers(0, 20),
+)
+def test_the_worst_looks_join_the_savings_by_look_where_it_is_known_else_by_psnr(
+    told: list[tuple[int, int | None, int | None]], count: int
+) -> None:
+    gallery = Gallery(NOWHERE, NOWHERE, Options(), LIMITS, count)
+    pictures = [picture(f"{n:02}", 100, *facts) for n, facts in enumerate(told)]
+    for event in pictures:
+        gallery(event)
+    chosen = list(gallery._chosen())
+    most = min(count, len(told))
+    assert len({pick.key for _, pick in chosen}) == len(chosen) <= most
+    by_look = sorted((e.look, e.psnr_db or 0, e.key) for e in pictures if e.look is not None)
+    by_psnr = sorted(
+        (e.psnr_db, e.key) for e in pictures if e.look is None and e.psnr_db is not None
+    )
+    shown = [pick for kind, pick in chosen if kind == "look"]
+    assert len(shown) == min(most // 4, len(by_look) + len(by_psnr))
+    assert [pick.look for pick in shown if pick.look is not None] == [
+        look for look, *_ in by_look[: len(shown)]
+    ]
+    rest = [pick.key for pick in shown if pick.look is None]
+    assert rest == [key for _, key in by_psnr[: len(rest)]]
+    others = {e.key: e.output_bytes for e in pictures if e.key not in {p.key for p in shown}}
+    best = [pick.output_bytes for kind, pick in chosen if kind == "best"]
+    assert best == sorted(others.values())[: len(best)]
+
+
 def test_what_is_kept_for_choosing_is_bounded_however_many_pictures_there_are() -> None:
     gallery = Gallery(NOWHERE, NOWHERE, Options(), LIMITS, 12)
     for number in range(20_000):
-        gallery(picture(str(number), 1000, number % 2500))
-    assert sum(map(len, gallery._kept.values())) <= 201 * 4
+        gallery(picture(str(number), 1000, number % 2500, psnr_db=number / 400))
+    assert sum(map(len, [gallery._worst_looks, *gallery._kept.values()])) <= 201 * 6 + 3
 
 
 def run_and_show(
@@ -118,6 +156,8 @@ def test_a_pair_is_the_middle_of_the_original_and_of_the_webp(tmp_path: Path) ->
     shown = run_and_show(tmp_path, {"large.jpg": original, "small.png": small})
     large = shown["large.jpg"]
     assert (large.width, large.height) == (WIDTH, HEIGHT)
+    assert large.psnr_db is not None
+    assert 30 < large.psnr_db < 60
     assert np.abs(pixels(large.original) - middle(pixels(original))).mean() < 2
     webp = (tmp_path / "out/large.webp").read_bytes()
     assert np.abs(pixels(large.made) - middle(pixels(webp))).mean() < 2

@@ -101,7 +101,7 @@ def test_names_messages_and_settings_from_outside_are_text_on_the_page() -> None
         picture(NASTY, after=200),
         failure,
     )
-    pair = Pair("best", NASTY, NASTY, "jpeg", 100, 50, 1, 1, b"a", b"b")
+    pair = Pair("best", NASTY, NASTY, "jpeg", 100, 50, None, None, 1, 1, b"a", b"b")
     page = Page(to_html(summary, [summary, summary], [pair]))
     scripts = [attributes for tag, attributes in page.found if tag == "script"]
     assert scripts == [{}]  # the page's own
@@ -110,7 +110,7 @@ def test_names_messages_and_settings_from_outside_are_text_on_the_page() -> None
 
 
 def test_a_page_asks_for_nothing_from_anywhere() -> None:
-    pair = Pair("best", "a.jpg", "a.webp", "jpeg", 100, 50, 1, 1, b"a", b"b")
+    pair = Pair("best", "a.jpg", "a.webp", "jpeg", 100, 50, None, 40.0, 1, 1, b"a", b"b")
     html = to_html(folded(started(), picture("a.jpg")), gallery=[pair])
     page = Page(html)
     assert "default-src 'none'" in html
@@ -131,6 +131,32 @@ def test_the_page_tells_what_was_saved_what_failed_and_how_to_mend_it() -> None:
     assert "Did not pay picture original WebP saved bad.png 100 B 130 B -30 B (-30%)" in text
     assert f"truncated 1 {REMEDIES[Reason.TRUNCATED]} broken.jpg" in text
     assert "optimizr 1.2.3, encoder libwebp 1.6.0, libvips 8.18.0, Python 3.11.7, on host" in text
+
+
+def test_the_page_shows_the_worst_looks_and_without_looks_the_least_psnr() -> None:
+    bad, good = (replace(picture(f"{n}.jpg"), psnr_db=n / 2, look=float(n)) for n in (50, 75))
+    shown = " ".join(Page(to_html(folded(started(), bad, good))).text.split())
+    assert "The worst look is 50.0, the median 50.0, by SSIMULACRA2" in shown
+    assert "The worst looks picture original WebP look 50.jpg 100 B 50 B 50.0" in shown
+    assert "PSNR" not in shown
+    unseen = [replace(event, look=None) for event in (bad, good)]
+    shown = " ".join(Page(to_html(folded(started(), *unseen))).text.split())
+    assert "The least PSNR picture original WebP dB 50.jpg 100 B 50 B 25.0" in shown
+    assert "SSIMULACRA2" not in shown
+
+
+@given(st.dictionaries(st.integers(0, 1000), st.integers(1, 9)))
+def test_a_chart_of_looks_has_all_pictures_in_few_classes(tenths: dict[int, int]) -> None:
+    bars = series.looks(tenths)
+    assert sum(bar.counts[0] for bar in bars) == sum(tenths.values())
+    assert len(bars) <= 12
+    assert len({bar.label for bar in bars}) == len(bars)
+
+
+def test_the_classes_of_looks_are_named_by_what_lies_between() -> None:
+    assert [bar.label for bar in series.looks({705: 1, 706: 1})] == ["70.5 to 70.6", "70.6 to 70.7"]
+    labels = [bar.label for bar in series.looks({0: 1, 1000: 1})]
+    assert labels == ["below 10", *(f"{n} to {n + 10}" for n in range(10, 100, 10)), "100"]
 
 
 def test_each_of_several_pods_has_its_own_figures() -> None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_the_metrics_at_the_end_are_the_summarys_figures(events: list[Event]) ->
         "optimizr_pixels_total": summary.pixels,
         "optimizr_image_duration_seconds_count": summary.converted_files,
         "optimizr_image_duration_seconds_sum": summary.duration_us / 1e6,
+        "optimizr_image_look_count": sum(summary.looks.values()),
         "optimizr_memory_ceiling_bytes": summary.memory_bytes,
         "optimizr_memory_budget_bytes": summary.memory_budget_bytes,
         "optimizr_cpu_slots": summary.cpu_slots,
@@ -120,6 +122,14 @@ def test_a_bucket_has_all_that_is_within_its_bound_and_nothing_far_beyond(us: li
     for bound, count in by_label(metrics, "optimizr_image_duration_seconds_bucket").items():
         limit = float(bound) * 1e6
         assert sum(d <= limit for d in us) <= count <= sum(d <= limit * 1.021 for d in us)
+
+
+@given(st.lists(st.integers(0, 1000), max_size=20))
+def test_the_looks_are_told_to_a_tenth(tenths: list[int]) -> None:
+    metrics = drawn(Summary(looks=Counter(tenths)))
+    assert metrics["optimizr_image_look_sum", ()] == pytest.approx(sum(tenths) / 10)
+    for bound, count in by_label(metrics, "optimizr_image_look_bucket").items():
+        assert count == sum(tenth / 10 <= float(bound) for tenth in tenths)
 
 
 def test_before_the_start_what_counts_is_0_and_what_is_not_known_is_absent() -> None:

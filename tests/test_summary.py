@@ -17,8 +17,10 @@ from optimizr.events import (
     ImageFailed,
     RunSampled,
 )
+from optimizr.measures import tenths
+from optimizr.merges import Entry
 from optimizr.report.figures import figures
-from optimizr.summary import Summary, merge, reduce
+from optimizr.summary import TOP, Summary, merge, reduce
 from optimizr.timeslots import MAX_SLOTS, Snapshot, Snapshots
 from tests.strategies import SAMPLED_FIELDS, START, runs
 
@@ -76,6 +78,33 @@ def test_every_picture_is_counted_once(log: list[Event]) -> None:
     assert sum(summary.durations.values()) == summary.converted_files
 
 
+@given(runs())
+def test_the_look_of_each_picture_is_counted_once_and_the_worst_are_listed(
+    log: list[Event],
+) -> None:
+    summary = fold(reduce, log, EMPTY)
+    made = [event for event in log if isinstance(event, ImageConverted)]
+    assert sum(summary.by_mode.values()) == len(made)
+    assert summary.more_encodes + len(made) == sum(event.encodes or 1 for event in made)
+    for measure, counts, worst in (
+        ("look", summary.looks, summary.worst_looks),
+        ("psnr_db", summary.psnrs, summary.worst_psnrs),
+    ):
+        told = [
+            Entry(round(100 * value), e.key, e.format, e.input_bytes, e.output_bytes)
+            for e in made
+            if (value := getattr(e, measure)) is not None
+        ]
+        assert sum(counts.values()) == len(told)
+        assert list(worst) == sorted(set(told))[:TOP]
+
+
+@given(st.integers(-30_000, 10_000))
+def test_a_look_is_counted_by_its_tenth_of_a_point_and_what_is_below_0_as_0(look: int) -> None:
+    assert tenths(look) == max(0, look) // 10
+    assert tenths(look) <= 1000
+
+
 def seen(second: int, rss: int = 0) -> Summary:
     snapshot = Snapshot(rss, second * 1_000_000, 0, "run")
     return Summary(snapshots=Snapshots(1, {second: snapshot}))
@@ -114,6 +143,7 @@ def test_the_state_stays_small_however_long_the_run_and_its_names() -> None:
         body: dict[str, Any] = {"key": key, "input_bytes": 10**6 + number}
         done = ImageConverted(
             **body, output=key, format="jpeg", width=1, height=1, mode="lossy", fetch_ms=1,
+            psnr_db=number / 15, look=number / 15, encodes=2,
             output_bytes=10**6 + number + (-1) ** number * number * 400, convert_ms=1, store_ms=1,
             duration_ms=1.03**number,
         )  # fmt: skip
@@ -126,4 +156,5 @@ def test_the_state_stays_small_however_long_the_run_and_its_names() -> None:
         for event in (done, failure, sample):
             summary = reduce(summary, replace(event, timestamp=moment, run_id="a" * 23))
     state = json.dumps(summary.to_state(), ensure_ascii=False).encode()
-    assert 100_000 < len(state) < 200_000  # Loki takes lines of up to 256 kB
+    assert {*map(len, (summary.worst_looks, summary.worst_psnrs))} == {TOP}
+    assert 100_000 < len(state) < 220_000  # Loki takes lines of up to 256 kB

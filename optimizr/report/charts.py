@@ -52,6 +52,7 @@ def charts(s: Summary) -> list[Chart]:
         _formats(s),
         _sizes(s),
         _savings(s),
+        _looks(s),
         _durations(s),
     )
     return [chart for chart in made if chart is not None]
@@ -169,6 +170,17 @@ def _sizes(s: Summary) -> Chart | None:
 def _savings(s: Summary) -> Chart | None:
     caption = "Pictures converted, by the share of their bytes that is saved."
     return _bars("savings", "Savings", caption, ("pictures",), series.savings(s))
+
+
+def _looks(s: Summary) -> Chart | None:
+    if s.looks:
+        caption = (
+            "Pictures converted, by how like their originals they look (SSIMULACRA2): 90 as if "
+            "nothing was lost, 70 good, 50 fair, 30 poor."
+        )
+        return _bars("looks", "Looks", caption, ("pictures",), series.looks(s.looks))
+    caption = "Pictures converted, by how like their originals they are: decibels of PSNR."
+    return _bars("looks", "PSNR", caption, ("pictures",), series.looks(s.psnrs))
 
 
 def _durations(s: Summary) -> Chart | None:

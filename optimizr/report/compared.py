@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from optimizr.measures import halves
+from optimizr.measures import tenths
 
 KEPT = 48
 """The worst pairs, and of all else that is listed the first."""
@@ -59,7 +59,7 @@ class Comparison:
     first_bytes: int = 0
     second_bytes: int = 0
     looks: Counter[int] = field(default_factory=Counter)
-    """Pairs by half points, see `measures.halves`."""
+    """Pairs by tenths, see `measures.tenths`."""
     worst: list[Row] = field(default_factory=list)
     problems: Counted = field(default_factory=Counted)
     only_first: Counted = field(default_factory=Counted)
@@ -74,7 +74,7 @@ class Comparison:
         self.pairs += 1
         self.first_bytes += result.first_bytes
         self.second_bytes += result.second_bytes
-        self.looks[halves(result.look)] += 1
+        self.looks[tenths(round(100 * result.look))] += 1
         insort(self.worst, result)
         del self.worst[KEPT:]
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from optimizr.histogram import nearest_rank
 from optimizr.report.compared import Comparison, Counted, Problem, Row, Shown
 from optimizr.report.console import Line
 from optimizr.report.html import environment, part
-from optimizr.report.measured import by_halves, percent
 from optimizr.units import format_size
 
 _LISTED = 20
@@ -25,7 +25,7 @@ def to_text(found: Comparison) -> str:
         text += "\n" + _COLUMNS.format("look", "first", "second", "saved", "the worst")
     for row in found.worst[:_LISTED]:
         sizes = format_size(row.first_bytes), format_size(row.second_bytes)
-        saved = f"{percent(row.first_bytes - row.second_bytes, row.first_bytes):.1f}%"
+        saved = f"{_percent(row.first_bytes - row.second_bytes, row.first_bytes):.1f}%"
         fitted = f", made to fit {row.width}x{row.height}" if row.is_fitted else ""
         text += _COLUMNS.format(f"{row.look:.1f}", *sizes, saved, row.key + fitted)
     listed = "".join(f"{line}\n" for line in _listed(found))
@@ -48,16 +48,23 @@ def _bytes(found: Comparison) -> str:
     before, after = found.first_bytes, found.second_bytes
     return (
         f"{format_size(before)} -> {format_size(after)}, {format_size(before - after)} saved "
-        f"({percent(before - after, before)}%)"
+        f"({_percent(before - after, before)}%)"
     )
 
 
 def _look(found: Comparison) -> str:
     if not found.worst:
         return ""
-    worst = found.worst[0].look
-    p5, median = (by_halves(found.looks, percent, worst) for percent in (5, 50))
-    return f"{worst:.1f} worst, {p5:.1f} p5, {median:.1f} median, of 100 by SSIMULACRA2"
+    p5, median = (_percentile(found, percent) for percent in (5, 50))
+    return (
+        f"{found.worst[0].look:.1f} worst, {p5:.1f} p5, {median:.1f} median, of 100 by SSIMULACRA2"
+    )
+
+
+def _percentile(found: Comparison, percent: float) -> float | None:
+    """Give what all but `percent` of the pairs look at least; never below the worst."""
+    tenth = nearest_rank(found.looks, percent)
+    return None if tenth is None else max(found.worst[0].look, tenth / 10)
 
 
 def _listed(found: Comparison) -> Iterator[str]:
@@ -73,20 +80,23 @@ def _listed(found: Comparison) -> Iterator[str]:
             yield f"{label}: {counted.count - _LISTED:,} more"
 
 
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 2) if whole else 0.0
+
+
 def _said(one: Problem | str) -> str:
     return f"{one.key}: {one.message}" if isinstance(one, Problem) else one
 
 
 def to_json(found: Comparison) -> str:
     """Write all as one object, as docs/quality.md describes it."""
-    worst = found.worst[0].look if found.worst else None
     document: dict[str, Any] = {
         "pairs": found.pairs,
         "first_bytes": found.first_bytes,
         "second_bytes": found.second_bytes,
-        "saved_percent": percent(found.first_bytes - found.second_bytes, found.first_bytes),
-        "worst_look": worst,
-        **{f"p{p}_look": by_halves(found.looks, p, worst) for p in (1, 5, 50, 95)},
+        "saved_percent": _percent(found.first_bytes - found.second_bytes, found.first_bytes),
+        "worst_look": found.worst[0].look if found.worst else None,
+        **{f"p{p}_look": _percentile(found, p) for p in (1, 5, 50, 95)},
         "worst": [row._asdict() for row in found.worst],
         "problems": _counted(found.problems),
         "only_first": _counted(found.only_first),
@@ -117,4 +127,4 @@ def to_html(found: Comparison, names: tuple[str, str], shown: Sequence[Shown]) -
 
 
 def _saved(row: Row) -> str:
-    return f"{percent(row.first_bytes - row.second_bytes, row.first_bytes):.1f}%"
+    return f"{_percent(row.first_bytes - row.second_bytes, row.first_bytes):.1f}%"

@@ -51,8 +51,9 @@ def to_lines(summary: Summary) -> list[Line]:
         Line("pictures", _pictures(summary, f), "bad" if f["failed_files"] else "good"),
         Line("bytes", _bytes(summary, f), "good" if f["bytes_saved"] > 0 else "plain"),
         Line("whole tree", _tree(summary, f)),
+        Line("look", _look(summary, f)),
         Line("time", _time(summary, f)),
-        Line("a picture", _a_picture(f)),
+        Line("a picture", _a_picture(summary, f)),
         Line("memory", _memory(summary)),
         Line("failures", _failures(f), "bad"),
         Line("bound by", f["cpu_bound_analysis"]),
@@ -120,6 +121,15 @@ def _shrunk(before: int, after: int) -> str:
     return f"{format_size(before)} -> {format_size(after)}, {format_size(before - after)}"
 
 
+def _look(s: Summary, f: dict[str, Any]) -> str:
+    """Tell how the WebPs look where that was asked for; their PSNR tells most people little."""
+    if f["min_look"] is None:
+        return ""
+    count = sum(s.looks.values())
+    quality = f", quality {f['min_quality']} to {f['max_quality']}" if s.qualities else ""
+    return f"{f['min_look']} worst, {f['p50_look']} median of {count:,} (SSIMULACRA2){quality}"
+
+
 def _time(s: Summary, f: dict[str, Any]) -> str:
     cpu = f", CPU {f['cpu_utilization_percent']}%" if s.runs == 1 else ""
     return (
@@ -128,12 +138,13 @@ def _time(s: Summary, f: dict[str, Any]) -> str:
     )
 
 
-def _a_picture(f: dict[str, Any]) -> str:
+def _a_picture(s: Summary, f: dict[str, Any]) -> str:
     if f["max_processing_time_ms"] is None:
         return ""
+    encodes = f", {f['encodes_per_picture']} encodes" if s.more_encodes else ""
     return (
         f"{f['p50_processing_time_ms']:.0f} ms median, {f['p95_processing_time_ms']:.0f} ms p95, "
-        f"{f['max_processing_time_ms']:.0f} ms slowest"
+        f"{f['max_processing_time_ms']:.0f} ms slowest{encodes}"
     )
 
 

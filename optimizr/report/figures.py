@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from optimizr.histogram import percentile
 from optimizr.records import format_timestamp
 from optimizr.report.advice import cpu_bound_analysis, memory_is_stable, recommendations
+from optimizr.report.figure import Figure, by_count, ratio
+from optimizr.report.likeness import LIKENESS
 from optimizr.summary import Summary
 from optimizr.timeslots import Snapshot
 from optimizr.units import format_seconds
@@ -21,25 +23,13 @@ _MB = 1 << 20
 _GB = 1 << 30
 
 
-class Figure(NamedTuple):
-    """One line of `summary.json`."""
-
-    name: str
-    meaning: str
-    of: Callable[[Summary], Any]
-
-
 def figures(summary: Summary) -> dict[str, Any]:
     """Work out all figures; null where there was nothing to measure."""
     return {figure.name: figure.of(summary) for figure in FIGURES}
 
 
-def _ratio(part: float, whole: float, digits: int = 3) -> float:
-    return round(part / whole, digits) if whole else 0.0
-
-
 def _percent(part: float, whole: float) -> float:
-    return _ratio(100 * part, whole, 2)
+    return ratio(100 * part, whole, 2)
 
 
 def _mb(count: int | None) -> float | None:
@@ -65,7 +55,7 @@ def _percentile_ms(percent: float) -> Callable[[Summary], float | None]:
 
 
 def _rate(amount: Callable[[Summary], float], digits: int = 2) -> Callable[[Summary], float]:
-    return lambda s: _ratio(amount(s), s.elapsed_seconds, digits)
+    return lambda s: ratio(amount(s), s.elapsed_seconds, digits)
 
 
 def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
@@ -79,10 +69,6 @@ def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
 
 def _snapshots(s: Summary) -> list[dict[str, Any]]:
     return [_snapshot(kept) for _, kept in sorted(s.snapshots.by_slot.items())]
-
-
-def _by_count(counts: dict[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 FIGURES: tuple[Figure, ...] = (
@@ -147,8 +133,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "error_rate_percent", "failed of total", lambda s: _percent(s.failed_files, s.total_files)
     ),
-    Figure("failures_by_reason", "counts", lambda s: _by_count(dict(s.failures_by_reason))),
-    Figure("skips_by_reason", "counts", lambda s: _by_count(dict(s.skips_by_reason))),
+    Figure("failures_by_reason", "counts", lambda s: by_count(s.failures_by_reason)),
+    Figure("skips_by_reason", "counts", lambda s: by_count(s.skips_by_reason)),
     Figure("total_input_bytes", "of the pictures converted", lambda s: s.done_input_bytes),
     Figure("total_output_bytes", "of their WebPs", lambda s: s.done_output_bytes),
     Figure("total_input_gb", "2^30 bytes", lambda s: round(s.done_input_bytes / _GB, 6)),
@@ -163,7 +149,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "compression_ratio",
         "input by output",
-        lambda s: _ratio(s.done_input_bytes, s.done_output_bytes),
+        lambda s: ratio(s.done_input_bytes, s.done_output_bytes),
     ),
     Figure(
         "tree_done_files",
@@ -179,10 +165,11 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "tree_bytes_saved", "input less output", lambda s: s.tree_input_bytes - s.tree_output_bytes
     ),
+    *LIKENESS,
     Figure(
         "avg_processing_time_ms",
         "a picture: fetch, convert, store; no waiting",
-        lambda s: _ms(_ratio(s.duration_us, s.converted_files)),
+        lambda s: _ms(ratio(s.duration_us, s.converted_files)),
     ),
     Figure("min_processing_time_ms", "the quickest picture", lambda s: _ms(s.min_duration_us)),
     Figure("max_processing_time_ms", "the slowest picture", lambda s: _ms(s.max_duration_us)),
@@ -271,7 +258,7 @@ FIGURES: tuple[Figure, ...] = (
         lambda s: _mb((s.max_rss_bytes or 0) - (s.min_rss_bytes or 0)),
     ),
     Figure("total_gc_runs", "collections of Python's garbage collector", lambda s: s.gc_runs),
-    Figure("avg_gc_pause_ms", "a collection", lambda s: _ms(_ratio(s.gc_pause_us, s.gc_runs))),
+    Figure("avg_gc_pause_ms", "a collection", lambda s: _ms(ratio(s.gc_pause_us, s.gc_runs))),
     Figure("max_gc_pause_ms", "the longest", lambda s: _ms(s.gc_pause_max_us)),
     Figure("gc_pause_total_ms", "all of them", lambda s: _ms(s.gc_pause_us)),
     Figure("cpu_bound_analysis", "what the run was bound by", cpu_bound_analysis),

@@ -14,6 +14,10 @@ _BINS = 60
 """Points of a curve over time, at most."""
 _LEAST_SPAN = 0.5
 """Seconds: over less than that, the ticks of the CPU clock show."""
+_TENTHS = (1, 2, 5, 10, 20, 50, 100)
+"""Of a point or a decibel, that a class of looks may span."""
+_CLASSES = 12
+"""Of looks, at most."""
 _DURATIONS_MS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)
 
 
@@ -127,6 +131,27 @@ def savings(s: Summary) -> list[Bar]:
 
 def _tenth(step: int) -> str:
     return "under -90%" if step == -10 else f"{step * 10} to {step * 10 + 9}%"
+
+
+def looks(tenths: Mapping[int, int]) -> list[Bar]:
+    """Count pictures by their look, or their PSNR, in steps as small as a chart has room for."""
+    if not tenths:
+        return []
+    least, most = min(tenths), max(tenths)
+    step = next(step for step in _TENTHS if most // step - least // step < _CLASSES)
+    counts: dict[int, int] = {}
+    for tenth, count in tenths.items():
+        counts[tenth // step] = counts.get(tenth // step, 0) + count
+    steps = range(least // step, most // step + 1)
+    return [Bar(_from_to(place * step, step), (counts.get(place, 0),)) for place in steps]
+
+
+def _from_to(tenth: int, step: int) -> str:
+    """Name a class; nothing is above 100, and with 0 is all below."""
+    if tenth == 1000:
+        return "100"
+    until = f"{(tenth + step) / 10:g}"
+    return f"{tenth / 10:g} to {until}" if tenth else f"below {until}"
 
 
 def durations(s: Summary) -> list[Bar]:

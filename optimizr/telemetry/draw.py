@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from optimizr import histogram
@@ -11,7 +10,9 @@ from optimizr.live import Gauges, Live
 from optimizr.summary import Summary
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-"""Of the histogram's buckets, in seconds."""
+"""Of the histogram of durations, in seconds."""
+LOOKS = (10, 30, 50, 60, 70, 75, 80, 85, 90, 95, 100)
+"""Of the histogram of looks, in points of SSIMULACRA2."""
 
 
 class Sight(NamedTuple):
@@ -102,14 +103,25 @@ def durations(sight: Sight) -> Histogram:
     """Put the logarithmic buckets, which are 2% wide, together to those of BOUNDS."""
     summary = sight.summary
     places = [histogram.bucket(round(bound * 1e6)) for bound in BOUNDS]
-    counts = [
-        sum(count for at, count in summary.durations.items() if low < at <= high)
-        for low, high in zip([-1, *places], places, strict=False)
+    return Histogram(_buckets(BOUNDS, summary.durations, places), summary.duration_us / 1e6)
+
+
+def looks(sight: Sight) -> Histogram:
+    """Put the tenths of looks together to the buckets of LOOKS."""
+    tenths = sight.summary.looks
+    total = sum(tenth * count for tenth, count in tenths.items()) / 10
+    return Histogram(_buckets(LOOKS, tenths, [round(10 * look) for look in LOOKS]), total)
+
+
+def _buckets(
+    bounds: Sequence[float], counts: Mapping[int, int], places: Sequence[int]
+) -> list[tuple[str, float]]:
+    """Name each bound, and count what is up to its place, and in all."""
+    up_to = [(str(float(bound)), place) for bound, place in zip(bounds, places, strict=True)]
+    return [
+        *((name, sum(count for at, count in counts.items() if at <= most)) for name, most in up_to),
+        ("+Inf", sum(counts.values())),
     ]
-    names = [*map(str, map(float, BOUNDS)), "+Inf"]
-    cumulative: Iterable[float] = [*accumulate(counts), sum(summary.durations.values())]
-    buckets = list(zip(names, cumulative, strict=True))
-    return Histogram(buckets, summary.duration_us / 1e6)
 
 
 def stages(sight: Sight) -> Values:

@@ -128,6 +128,13 @@ METRICS: tuple[Metric, ...] = (
         draw.durations,
     ),
     Metric(
+        "optimizr_image_look",
+        "histogram",
+        "How like their originals the WebPs look, by SSIMULACRA2, where 100 is the original: with "
+        "webp.target_look, rounded down to tenths, and 0 for all below.",
+        draw.looks,
+    ),
+    Metric(
         "optimizr_stage_seconds_total",
         "counter",
         "Seconds of all workers together in a stage, of the pictures converted.",
