@@ -11,7 +11,8 @@ The other half is what constants are chosen by:
     python -m benchmarks.looks efforts    what each effort costs and saves (optimizr/efforts.py)
     python -m benchmarks.looks sample     how well tiles stand for the whole (look/sample.py)
 
-and `python -m benchmarks.looks rank` tells how our look and the judge's agree. To have all peers:
+`python -m benchmarks.looks rank` tells how measures agree with the judge, and `targets` what
+targets take and reach at full size. To have all peers:
 
     apt-get install webp plasma-workspace-wallpapers ukui-wallpapers lomiri-wallpapers-20.04
     npm install --prefix build/sharp sharp
@@ -21,6 +22,7 @@ and `python -m benchmarks.looks rank` tells how our look and the judge's agree. 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -45,7 +47,7 @@ from benchmarks import looks_page
 from benchmarks.corpora import wallpapers
 from benchmarks.looks_page import Result
 from optimizr import convert
-from optimizr.convert import Options
+from optimizr.convert import Options, libwebp
 from optimizr.convert.look import Eye, Reference
 from optimizr.convert.search import LOOK, QUALITIES, SIZE
 
@@ -209,20 +211,77 @@ def sample() -> None:
 
 
 def rank() -> None:
-    """Print Spearman's correlation of our look and the judge's, over 50 pictures."""
-    ours, theirs = [], []
+    """Print how measures rank WebPs of 50 pictures: Spearman's correlation with the judge."""
+    judged: list[float] = []
+    measured: dict[str, list[float]] = {"look": [], "SSIM of luma": [], "PSNR": [], "quality": []}
     for path in wallpapers()[:50]:
         image = pyvips.Image.thumbnail(str(path), 800, height=800, size="down").colourspace("srgb")
         data = (image.flatten() if image.hasalpha() else image).pngsave_buffer(compression=1)
-        pixels = _rgb(data)
-        reference = Reference(pixels)
+        reference = Reference(_rgb(data))
         for quality in range(10, 100, 17):
-            webp = _webp(data, quality=quality)
-            ours.append(reference.look(_rgb(webp)))
-            theirs.append(float(compute_ssimulacra2(BytesIO(data), BytesIO(webp))))
-    correlation = np.corrcoef(_places(ours), _places(theirs))[0, 1]
-    off = statistics.mean(a - b for a, b in zip(ours, theirs, strict=True))
-    print(f"{len(ours)} WebPs: Spearman {correlation:.4f}, ours {off:+.2f} on average")
+            asked = Options(quality=quality)
+            made = convert.convert(convert.probe(data, asked), asked)
+            judged.append(float(compute_ssimulacra2(BytesIO(data), BytesIO(made.data))))
+            measured["look"].append(reference.look(_rgb(made.data)))
+            measured["SSIM of luma"].append(_ssim(data, made.data))
+            measured["PSNR"].append(made.psnr_db or 0)
+            measured["quality"].append(quality)
+    for name, values in measured.items():
+        correlation = np.corrcoef(_places(values), _places(judged))[0, 1]
+        print(f"{name}: {correlation:.4f}")
+    off = [ours - theirs for ours, theirs in zip(measured["look"], judged, strict=True)]
+    print(f"look less the judge's: {statistics.mean(off):+.2f} on average")
+
+
+def _ssim(data: bytes, webp: bytes) -> float:
+    """Give the SSIM that libwebp computes of two pictures' luma (WebPPlaneDistortion)."""
+    library, _ = libwebp.newest(libwebp.candidates())
+    if library is None:
+        raise SystemExit("no libwebp: install optimizr[fast]")
+    distortion = ctypes.CDLL(library.path).WebPPlaneDistortion
+    first, second = (Image.open(BytesIO(one)).convert("L") for one in (data, webp))
+    width, height = first.size
+    stride, step, kind = ctypes.c_size_t(width), ctypes.c_size_t(1), 1
+    total, decibels = ctypes.c_float(), ctypes.c_float()
+    planes = (first.tobytes(), stride, second.tobytes(), stride, width, height, step, kind)
+    distortion(*planes, ctypes.byref(total), ctypes.byref(decibels))
+    return total.value / (width * height)
+
+
+def targets() -> None:
+    """Print what targets take at full size, against one plain encode each, and what they reach."""
+    pictures = [path.read_bytes() for path in wallpapers()[1::2]]
+    plain = [_timed(data) for data in pictures]
+    seconds = sum(taken for _, taken in plain)
+    for look in (50, 60, 70, 80):
+        made = [_timed(data, target_look=look, if_unreachable="keep") for data in pictures]
+        held = sum((converted.look or 0) >= look for converted, _ in made)
+        _print_targets(f"look {look}: held by {held} of {len(made)}", made, seconds)
+    for share in (0.3, 0.6, 1.0, 2.0):
+        caps = [round(share * len(converted.data)) for converted, _ in plain]
+        made = [
+            _timed(data, target_size=cap, if_unreachable="keep")
+            for data, cap in zip(pictures, caps, strict=True)
+        ]
+        sizes = [len(converted.data) for converted, _ in made]
+        kept = sum(size <= cap for size, cap in zip(sizes, caps, strict=True))
+        filled = sum(0.9 * cap <= size <= cap for size, cap in zip(sizes, caps, strict=True))
+        what = f"{share:.0%} of quality 80: {kept} of {len(made)} keep the cap, {filled} fill it"
+        _print_targets(what, made, seconds)
+
+
+def _timed(data: bytes, **options: Any) -> tuple[convert.Converted, float]:
+    asked, start = Options(**options), time.process_time()
+    made = convert.convert(convert.probe(data, asked), asked)
+    return made, time.process_time() - start
+
+
+def _print_targets(
+    what: str, made: list[tuple[convert.Converted, float]], plain_seconds: float
+) -> None:
+    encodes = statistics.mean(converted.encodes for converted, _ in made)
+    ratio = sum(taken for _, taken in made) / plain_seconds
+    print(f"{what}; {encodes:.2f} encodes, {ratio:.2f} times the CPU of plain ones", flush=True)
 
 
 def _places(values: list[float]) -> list[int]:
@@ -252,5 +311,6 @@ if __name__ == "__main__":
         "efforts": efforts,
         "sample": sample,
         "rank": rank,
+        "targets": targets,
     }
     names.get(sys.argv[-1], partial(main, "--write" in sys.argv))()
