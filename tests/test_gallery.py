@@ -74,8 +74,11 @@ def test_the_best_the_median_and_the_worst_are_shown_and_none_twice(
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 150), st.none() | st.integers(-9, 100), st.none() | st.integers(0, 99)
+            st.integers(0, 4).map(lambda quarters: 25 * quarters),
+            st.none() | st.integers(-9, 100),
+            st.none() | st.integers(0, 99),
         ),
+        min_size=12,
         max_size=60,
     ),
     st.integers(0, 20),

@@ -79,7 +79,7 @@ def test_the_page_opens_from_disk_with_its_charts_and_without_complaint(
     browser: Browser, report: Path
 ) -> None:
     with opened(browser, report) as page:
-        names = "throughput memory formats sizes savings durations".split()  # noqa: SIM905
+        names = "throughput memory formats sizes savings looks durations".split()  # noqa: SIM905
         for name in names:  # how busy the CPUs were is not drawn of a run of half a second
             box = page.locator(f"#chart-{name} .plot").first.bounding_box()
             assert box is not None, name
@@ -96,6 +96,7 @@ def test_the_slider_and_the_button_of_a_pair_show_more_or_less_of_the_webp(
     with opened(browser, report) as page:
         pairs = page.locator(".pair")
         assert pairs.count() == 12
+        assert pairs.filter(has_text=re.compile(r"worst look.* PSNR [\d.]+ dB")).count() == 3
         pair = pairs.first
         made = pair.locator("img.made")
         loaded = "all => all.every(i => i.complete && i.naturalWidth == i.width)"
