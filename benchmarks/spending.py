@@ -62,7 +62,7 @@ def play(known: list[Known], milliseconds: float) -> str:
         effort = efforts(picture.header, picture.size)
         effort = 4 if effort is None else effort
         seconds = picture.seconds[effort] * noise.lognormvariate(0, 0.2)
-        efforts.learn(_event(picture, effort, seconds))
+        efforts.learn(_event(picture, effort, seconds), seconds)
         spent, made = spent + seconds, made + picture.made[effort]
         chosen[effort] += 1
     return _told(f"{milliseconds:g} ms a picture", spent, made, dict(sorted(chosen.items())))

@@ -146,7 +146,7 @@ class Learned:
 
 
 class Efforts:
-    """Chooses efforts, called by workers; and learns from what came of them, a reader of events."""
+    """Chooses efforts, and learns from what came of them. Called by workers."""
 
     def __init__(self, settings: Settings, live: Live, limits: Limits) -> None:
         """Have the pictures counted, if there is a deadline.
@@ -190,24 +190,21 @@ class Efforts:
                 self._find_price()
             return None if self._price is None else effort(work, self._table, self._price)
 
-    def learn(self, event: Event) -> None:
-        """See what a picture took and made."""
-        if not (self._chooses and isinstance(event, ImageConverted)) or event.effort is None:
-            return
-        if event.duplicate_of is not None:
-            self._save_up(0)
+    def learn(self, event: Event, seconds: float) -> None:
+        """See what a picture took of its CPU slot, whatever became of it, and what was made."""
+        is_made = isinstance(event, ImageConverted)
+        if not self._chooses or not (is_made or seconds):
             return
         with self._lock:
-            spent, at = event.convert_ms / 1000, event.effort
-            self._spent.add(spent, event.width * event.height * self._table.cpu[at])
-            self._made[event.format].add(
-                event.output_bytes, event.input_bytes * self._table.size[at]
-            )
-            self._save_up(spent)
+            if self._each is not None:
+                self._saved_up += self._each - seconds
+            if isinstance(event, ImageConverted) and event.duplicate_of is None:
+                self._learn_of(event, seconds)
 
-    def _save_up(self, spent: float) -> None:
-        if self._each is not None:
-            self._saved_up += self._each - spent
+    def _learn_of(self, event: ImageConverted, seconds: float) -> None:
+        at, pixels = event.effort or 0, event.width * event.height * (event.frames or 1)
+        self._spent.add(seconds, pixels * self._table.cpu[at])
+        self._made[event.format].add(event.output_bytes, event.input_bytes * self._table.size[at])
 
     def _work(self, pixels: int, size: int, format_: str) -> Work:
         return Work(self._spent.ratio * pixels, self._made[format_].ratio * size)

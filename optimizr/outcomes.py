@@ -21,6 +21,7 @@ class Facts(NamedTuple):
     format: str
     width: int
     height: int
+    frames: int | None
     mode: str
     quality: float | None
     effort: int
@@ -39,6 +40,7 @@ class Facts(NamedTuple):
             header.format,
             header.width,
             header.height,
+            header.pages if header.pages > 1 else None,
             made.mode,
             made.quality,
             made.effort,

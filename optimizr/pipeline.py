@@ -12,7 +12,7 @@ from optimizr.config import Settings
 from optimizr.crew import Crew
 from optimizr.dead_letters import DeadLetters, open_dead_letters
 from optimizr.efforts import Efforts
-from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError
+from optimizr.errors import EnvironmentStop, ExitCode, OptimizrError, PictureError, Stage
 from optimizr.events import (
     Event,
     RunFinished,
@@ -35,6 +35,7 @@ from optimizr.resume import Resume, Skips
 from optimizr.seals import Seals
 from optimizr.source import Item, Source
 from optimizr.source.queue import Queued
+from optimizr.stopwatch import Stopwatch
 from optimizr.store import Store
 from optimizr.store.bucket import BucketStore
 from optimizr.store.local import LocalStore
@@ -89,7 +90,7 @@ def run(
             hooks = _hooks(books, resume, dead_letters, traces, receipts, efforts)
             job = Job(store, output, settings, limits, hooks, labels)
             gallery = _gallery(settings, store, output, job, limits)
-            told: list[Sink] = [*readers, efforts.learn, gallery, *filter(None, [manifest])]
+            told: list[Sink] = [*readers, gallery, *filter(None, [manifest])]
             url = settings.publish.base_url
             record = Recorder(told, stop, books, live, traces.run, url, receipts.settle)
             work = _Work(
@@ -145,6 +146,10 @@ def _hooks(
     receipts: Receipts,
     efforts: Efforts,
 ) -> Hooks:
+    def ended(event: Event, watch: Stopwatch) -> None:
+        efforts.learn(event, watch.ms(Stage.PROBE, Stage.CONVERT) / 1000)
+        traces.ended(event, watch)
+
     return Hooks(
         effort=efforts,
         decoding=books.ledger.in_flight.begin,
@@ -153,7 +158,7 @@ def _hooks(
         made=resume.made,
         returns=receipts.returns,
         failing=dead_letters or Hooks.failing,
-        ended=traces.ended,
+        ended=ended,
     )
 
 

@@ -113,7 +113,7 @@ def test_what_is_spent_comes_to_what_may_be_whatever_the_machine(
         at = choose(header(pixels), size)
         at = 4 if at is None else at
         took = pace * 60e-9 * pixels * LOSSY.cpu[at] * draw.lognormvariate(0, 0.3)
-        choose.learn(converted(pixels, size, at, took))
+        choose.learn(converted(pixels, size, at, took), took)
         spent += took
         taken[at] += 1
     assert spent / 1500 == pytest.approx(allowed.total_seconds(), rel=0.1)
@@ -126,7 +126,8 @@ def test_pictures_with_more_bytes_for_their_pixels_get_more_effort(tmp_path: Pat
     for turn in range(400):
         size = (20_000, 400_000)[turn % 2]
         at = choose(header(500_000), size) or 0
-        choose.learn(converted(500_000, size, at, 60e-9 * 500_000 * LOSSY.cpu[at]))
+        took = 60e-9 * 500_000 * LOSSY.cpu[at]
+        choose.learn(converted(500_000, size, at, took), took)
         chosen[size].append(at)
     assert sum(chosen[20_000][100:]) < sum(chosen[400_000][100:])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -13,7 +14,7 @@ import pyvips
 from PIL import Image
 
 from optimizr import convert
-from optimizr.convert import Converted, Options
+from optimizr.convert import Converted, Options, alone
 from optimizr.convert.deadline import Deadline
 from optimizr.convert.decode import decode
 from optimizr.convert.look import Reference
@@ -267,3 +268,59 @@ def test_what_is_encoded_again_is_as_if_it_were_encoded_first(exact: bool, sharp
                     again = trial(replace(asked, quality=quality), mode).data
                     first = made(data, mode=mode, quality=quality, exact=exact, sharp_yuv=sharp_yuv)
                     assert again == first.data
+
+
+def repeating() -> bytes:
+    frames = [photo(80, 60, seed) for seed in (0, 0, 1, 1, 1, 2)]
+    data: bytes = frames[0].pagejoin(frames[1:]).gifsave_buffer()
+    return data
+
+
+def test_an_animation_looks_like_its_webp_though_that_has_fewer_frames() -> None:
+    found = made(repeating(), target_look=30)
+    assert found.look is not None
+    assert 30 <= found.look < 40
+    assert found.quality is not None
+    assert found.quality < 60
+
+
+def test_both_targets_are_reached_where_a_cap_leaves_just_enough() -> None:
+    data = jpeg(photo(181, 211, noise=3))
+    by_look = made(data, target_look=50)
+    for less in (1, 40, 120):
+        cap = len(by_look.data) - less
+        possible = [made(data, quality=q / 2) for q in range(40, 200)]
+        looks = Reference(rgb(data))
+        if any(len(c.data) <= cap * 0.98 and looks.look(rgb(c.data)) > 50.5 for c in possible):
+            both = made(data, target_look=50, target_size=cap)
+            assert len(both.data) <= cap
+
+
+def test_the_cap_is_filled_where_it_leaves_too_little_for_the_look() -> None:
+    data = jpeg(photo(181, 211))
+    cap = len(made(data, quality=50).data)
+    kept = made(data, target_look=95, target_size=cap, if_unreachable="keep")
+    assert 0.9 * cap <= len(kept.data) <= cap
+
+
+def test_auto_never_writes_what_was_only_to_tell_whether_lossless_pays() -> None:
+    data = png(drawing(300, 200).insert(photo(60, 200), 240, 0))
+    found = made(data, mode="auto", target_look=85, effort=4)
+    assert found.look is not None
+    assert found.look >= 85
+    assert found.effort == 4
+    near = made(data, mode="near_lossless", target_look=85, effort=4)
+    assert len(found.data) <= len(near.data)
+
+
+def test_near_lossless_keeps_min_quality_and_goes_up_to_lossless() -> None:
+    data = png(photo(100, 80))
+    assert made(data, mode="near_lossless", min_quality=95, target_size=10**6).quality == 100
+    assert made(data, mode="near_lossless", target_look=99.9).look == pytest.approx(100)
+
+
+def test_a_child_process_can_look_too() -> None:
+    options = Options(formats=("gif",), target_look=30)
+    _, found = alone.convert(animation(), options, 1 << 30, threading.Event())
+    assert found.look is not None
+    assert found.look >= 30

@@ -21,6 +21,7 @@ def twin(number: int) -> Twin:
         format="jpeg",
         width=4000 + number,
         height=3000 + number,
+        frames=None,
         mode="lossy",
         quality=80.5 + number,
         effort=4,

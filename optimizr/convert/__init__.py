@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizr.convert import crop as crops
-from optimizr.convert.choose import may_have_idle_alpha, without_idle_alpha
+from optimizr.convert.candidates import ONLY_DRAWINGS
+from optimizr.convert.choose import is_searched, may_have_idle_alpha, without_idle_alpha
 from optimizr.convert.crop import Crop
 from optimizr.convert.deadline import Deadline, Expired
 from optimizr.convert.decode import decode
@@ -158,21 +159,20 @@ def timeout(options: Options) -> PictureError:
 
 
 def _made(picture: Probed, options: Options, deadline: Deadline) -> Converted:
-    if options.is_searched:
+    if is_searched(picture.header, options):
         return _chosen(choose(picture, options, deadline), options)
 
     def decoded() -> Any:
         return decode(picture, options, deadline)
 
+    is_auto = options.mode == "auto"
+    mode = "lossy" if is_auto else options.mode
     direct = is_direct(picture.header, options)
-    made = encode(decoded, options, options.mode, deadline, direct=direct)
+    made = encode(decoded, options, mode, deadline, direct=direct)
     return Converted(
-        made.data,
-        options.mode,
-        options.low_memory,
-        _told_quality(options.mode, options.quality),
-        options.effort,
-        made.psnr_db,
+        *(made.data, mode, options.low_memory),
+        *(_told_quality(mode, options.quality), options.effort, made.psnr_db),
+        why=ONLY_DRAWINGS if is_auto else None,
     )
 
 

@@ -59,7 +59,7 @@ def convert(
 def main() -> None:
     """Be the child."""
     data, options, most_bytes = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our parent
-    here.start(options.formats)
+    here.start(options.formats, options.target_look is not None)
     found: PictureError | tuple[Header, Converted]
     try:
         picture = here.probe(data, options)

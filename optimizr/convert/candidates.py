@@ -11,6 +11,8 @@ from optimizr.errors import PictureError, Reason, Stage
 _FAITHFUL = ("lossy", "near_lossless", "lossless")
 """The later loses less."""
 
+ONLY_DRAWINGS = "only drawings are worth a lossless try"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -74,7 +76,7 @@ class Judge:
         if not self.will_do(best):
             return f"no way will do; of those tried {_way(best)} comes nearest"
         if len(others) == 1 and others[0].mode == "lossy":
-            return "only drawings are worth a lossless try"
+            return ONLY_DRAWINGS
         if self.wants_faithful:
             return f"{_way(best)} loses the least of what fits into {self._most} bytes"
         ways = ", ".join(f"{_way(other)} {other.size}" for other in others)
@@ -91,7 +93,7 @@ class Judge:
             )
         else:
             told = (
-                f"expected a look of at least {self._least:g}, got {best.look:.1f} by "
+                f"expected a look of at least {self._least:g}, got {best.look:.2f} by "
                 f"{_way(best)}; lower webp.target_look, or set webp.mode auto or webp.sharp_yuv"
             )
             if self._most is not None:

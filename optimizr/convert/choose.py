@@ -12,12 +12,23 @@ from typing import Any
 
 from optimizr.convert.deadline import Deadline
 from optimizr.convert.formats import FORMATS
-from optimizr.convert.probe import Probed
+from optimizr.convert.options import Options
+from optimizr.convert.probe import Header, Probed
 from optimizr.convert.vips import shape
 
 _FLAT = 0.6
 """Share of equal neighbours from which a picture counts as flat. Photographs and noisy renderings
 measured stay below 0.3, drawings above 0.8."""
+
+
+def is_searched(header: Header, options: Options) -> bool:
+    """Tell whether the picture is encoded in several ways, of which one is taken."""
+    return options.has_target or (options.mode == "auto" and may_be_drawing(header))
+
+
+def may_be_drawing(header: Header) -> bool:
+    """Tell whether a look at the pixels may show a drawing: of a still PNG."""
+    return header.format == "png" and header.pages == 1
 
 
 def is_flat(image: Any) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from optimizr.convert.choose import is_searched
 from optimizr.convert.decode import shrink_on_load
 from optimizr.convert.encode import is_direct
 from optimizr.convert.formats import FORMATS
@@ -91,6 +92,8 @@ def look_bytes(picture: Probed) -> int:
 def peak_bytes(picture: Probed, options: Options) -> int:
     """Estimate the memory that converting takes at its peak, beside the input, in bytes."""
     header = picture.header
+    if options.mode == "auto" and not is_searched(header, options):
+        options = replace(options, mode="lossy")
     width, height = header.fitted(options)
     encoded = width * height  # of an animation one frame at a time
     planes = _planes(header, options) * encoded
@@ -118,7 +121,7 @@ def _planes(header: Header, options: Options) -> float:
 
 def _searching(header: Header, options: Options, pixels: int) -> float:
     """Give what it takes to encode again and again: the picture, the best so far, and the look."""
-    if not options.is_searched:
+    if not is_searched(header, options):
         return 0
     kept = (3 + header.has_alpha + _BEST) * pixels
     if options.target_look is None:
@@ -156,14 +159,15 @@ def _turning(header: Header) -> float:
 
 
 def _encoding(picture: Probed, options: Options) -> float:
-    """Give what the encode takes beside its planes."""
+    """Give what the encode takes beside its planes; what is too large is tried with all effort."""
+    effort = options.effort if options.target_size is None else 6
     if options.mode != "lossy":
-        return _HARDEST_LOSSLESS if options.effort == 6 else _LOSSLESS
+        return _HARDEST_LOSSLESS if effort == 6 else _LOSSLESS
     work = _tokens(picture, options)
-    if options.effort <= 2 or options.low_memory:  # then libwebp writes what it would gather
+    if effort <= 2 or options.low_memory:  # then libwebp writes what it would gather
         work *= _OUTPUT_SHARE
     if picture.header.has_alpha:
-        work = max(work, _HARDEST_ALPHA if options.effort == 6 else _ALPHA)
+        work = max(work, _HARDEST_ALPHA if effort == 6 else _ALPHA)
     return max(work + _YUV, _SHARP_YUV) if options.sharp_yuv else work
 
 

@@ -51,8 +51,3 @@ class Options:
     def has_target(self) -> bool:
         """Tell whether the quality is to be searched for."""
         return self.target_size is not None or self.target_look is not None
-
-    @property
-    def is_searched(self) -> bool:
-        """Tell whether the picture is encoded in several ways, of which one is taken."""
-        return self.has_target or self.mode == "auto"

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optimizr.convert.candidates import Candidate, Judge
-from optimizr.convert.choose import is_flat
+from optimizr.convert.choose import is_flat, may_be_drawing
 from optimizr.convert.deadline import Deadline
 from optimizr.convert.decode import decode, in_memory
 from optimizr.convert.encode import Trial, is_direct
 from optimizr.convert.options import Options
-from optimizr.convert.probe import Header, Probed
+from optimizr.convert.probe import Probed
 from optimizr.convert.search import LOOK, SIZE, Window, approach
 
 if TYPE_CHECKING:
@@ -33,14 +33,18 @@ _MOST_ABOVE = 1.5
 """By how much a WebP may look better than `target_look`, and no smaller one is searched for."""
 _NEAR_LOSSLESS = 60
 """libwebp's near_lossless where no target says how near: nothing is lost that can be seen."""
-_LEVELS = (0, 20, 40, 60, 80)
-"""All of near_lossless that differ, from the smallest WebP on."""
+_LEVELS = (0, 20, 40, 60, 80, 100)
+"""All of near_lossless that differ, from the smallest WebP on; 100 is lossless."""
 _HARDEST = 6
 """The effort for what is too large."""
 _EFFORT_GAINS = 2.0
 """How many times its size at the least effort a lossless WebP may be smaller with more, at most."""
 _NEARNESS_GAINS = 2.5
 """How many times smaller near_lossless may be than lossless, at most."""
+_NEAREST_SHARE = 0.98
+"""The same of `_LEAST_SHARE`, under both targets."""
+_NEARLY_BEST = 90
+"""The quality above which the next step is to 100."""
 _SAME = 100.0
 """The look of what is lossless."""
 _USUAL_LOOK = 69.5
@@ -73,13 +77,9 @@ def choose(picture: Probed, options: Options, deadline: Deadline) -> Chosen:
         search = _Search(trial, eye, options, deadline)
         if options.mode != "auto":
             return search.taken([search.best(options.mode)])
-        if _may_be_smaller_lossless(picture.header, image):
+        if may_be_drawing(picture.header) and is_flat(image):
             return search.taken(search.compared())
         return search.taken(search.lossy_if_it_will_do())
-
-
-def _may_be_smaller_lossless(header: Header, image: Any) -> bool:
-    return header.format == "png" and header.pages == 1 and is_flat(image)
 
 
 def _eye(image: Any, pages: int, options: Options) -> Eye | None:
@@ -116,10 +116,11 @@ class _Search:
         if self._judge.wants_faithful:
             return self._faithful(quick)
         lossy = self.best("lossy")
-        if quick.size > _EFFORT_GAINS * lossy.size:
+        most = lossy.size if self._judge.will_do(lossy) else math.inf
+        if quick.size > _EFFORT_GAINS * most:
             return [quick, lossy]
         lossless = self.best("lossless")
-        if lossless.size > _NEARNESS_GAINS * lossy.size:
+        if lossless.size > _NEARNESS_GAINS * most:
             return [lossless, lossy]
         return [lossless, self.best("near_lossless"), lossy]
 
@@ -137,9 +138,11 @@ class _Search:
         return found
 
     def lossy_if_it_will_do(self) -> list[Candidate]:
-        """Give the best lossy one, and a lossless one if no quality looks well enough."""
+        """Give the best lossy one, and the other ways if no quality looks well enough."""
         lossy = self.best("lossy")
-        return [lossy] if self._judge.looks(lossy) else [lossy, self.best("lossless")]
+        if self._judge.looks(lossy):
+            return [lossy]
+        return [self.best("lossless"), self.best("near_lossless"), lossy]
 
     def taken(self, found: list[Candidate]) -> Chosen:
         """Take the best of the best; raises PictureError if it will not do."""
@@ -172,7 +175,7 @@ class _Search:
         if not options.has_target:
             level = _NEAR_LOSSLESS if options.mode == "auto" else options.quality
             return self._encoded("near_lossless", level)
-        levels = [level for level in _LEVELS if level >= options.min_quality] or [_LEVELS[-1]]
+        levels = [level for level in _LEVELS if level >= options.min_quality]
         best: Candidate | None = None
         while levels:
             middle = len(levels) // 2
@@ -198,16 +201,25 @@ class _Search:
 
         if options.target_look is not None:
             self._find_look(tried, options.target_look)
-        if options.target_size is not None and (best is None or not self._judge.fits(best)):
+        if options.target_size is not None and (best is None or not self._judge.will_do(best)):
             self._find_size(tried, options.target_size)
         assert best is not None
         return self._harder(best)
 
     def _find_size(self, tried: Callable[[float], Candidate], most: int) -> None:
+        """Search for what fits; where it is to look well too, as near to the cap as can be."""
         least = self._options.min_quality
-        window = Window(_LEAST_SHARE * most, (1 + _LEAST_SHARE) / 2 * most, most)
-        first = self._options.quality
-        approach(lambda q: tried(q).size, SIZE, window, first, least, self._trial.step)
+        share = _LEAST_SHARE if self._judge.wants_faithful else _NEAREST_SHARE
+        window = Window(share * most, (1 + share) / 2 * most, most)
+        sizes: dict[float, int] = {}
+
+        def size(quality: float) -> float:
+            sizes[quality] = tried(quality).size
+            return sizes[quality]
+
+        approach(size, SIZE, window, self._options.quality, least, self._trial.step)
+        if min(sizes.values()) > most and least not in sizes:
+            tried(least)
 
     def _find_look(self, tried: Callable[[float], Candidate], least_look: float) -> None:
         assert self._eye is not None
@@ -216,17 +228,16 @@ class _Search:
         first = max(float(least), LOOK.quality(LOOK.of(least_look) - LOOK.of(_USUAL_LOOK)))
         if self._eye.share <= _SOME:
             first = self._on_some(self._eye, window, first)
-        best_look = -math.inf
+        looks: dict[float, float] = {}
 
         def look(quality: float) -> float:
-            nonlocal best_look
-            candidate = tried(quality)
-            best_look = max(best_look, candidate.look or best_look)
-            return candidate.look or 0
+            looks[quality] = tried(quality).look or 0
+            return looks[quality]
 
         approach(look, LOOK, window, first, least, step, _LOOK_TRIES)
-        if best_look < least_look:
-            tried(100)
+        while max(looks.values()) < least_look and 100 not in looks:
+            highest = max(looks)
+            look(100 if highest > _NEARLY_BEST else round((highest + 100) / 2))
 
     def _on_some(self, eye: Eye, window: Window, first: float) -> float:
         """Give the quality to begin with, by a search on the part that is looked at alone."""

@@ -26,6 +26,8 @@ class ImageConverted(Event):
     """Pixels of the original, as stored: not turned, not resized."""
     height: int
     """Of one frame."""
+    frames: int | None = None
+    """Of an animation; none for a still."""
     mode: str
     """How the WebP was encoded: `lossy`, `lossless`, `near_lossless`."""
     quality: float | None = None

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from optimizr.convert.encode import decode_into
-from optimizr.convert.look.sample import Sample
+from optimizr.convert.look.sample import Sample, opaque
 from optimizr.convert.look.ssimulacra2 import Reference, Rgb
 from optimizr.convert.vips import from_pixels, load, region, shape
 
+_UNLIKE = -1000.0
+"""The look of an animation whose frames are not those of the picture: they cannot be compared."""
 _EVERY = 2
 """Of the tiles, one in so many is enough to begin a search with."""
 
@@ -24,8 +26,13 @@ class Eye:
         self._width, self._height, bands = shape(image)[:3]
         self._has_alpha = bands > 3
         self._is_still = pages == 1
+        rows = _rows_of(image)
+        if pages > 1:
+            frames = _distinct(rows, pages, self._height // pages)
+            self._height = len(frames)
+            rows = _rows_in(frames)
         self._sample = Sample.of(self._width, self._height)
-        tiles = self._sample.cut(_rows_of(image))
+        tiles = self._sample.cut(rows)
         self._reference = Reference(*tiles)
         self._some = np.concatenate(tiles[::_EVERY])
         self.share = self._some.size // 3 / (self._width * self._height)
@@ -39,7 +46,12 @@ class Eye:
         rows = None
         if self._is_still:
             rows = _decoded(webp, self._width, self._height, 4 if self._has_alpha else 3)
-        return self._reference.look(*self._sample.cut(rows or _rows_of(load(webp, "webp"))))
+        if rows is None:
+            image = load(webp, "webp")
+            if shape(image).height != self._height:
+                return _UNLIKE
+            rows = _rows_of(image)
+        return self._reference.look(*self._sample.cut(rows))
 
     def some(self) -> Any:
         """Give some of what is looked at, as a picture: tiles one below the other."""
@@ -53,6 +65,20 @@ class Eye:
         each = self._sample.height
         tiles = [rows(top, each) for top in range(0, height, each)]
         return self._reference.every(_EVERY).look(*tiles)
+
+
+def _distinct(rows: Callable[[int, int], Rgb], pages: int, height: int) -> Rgb:
+    """Give the frames that do not repeat the one before: libwebp makes one of these."""
+    frames = [opaque(rows(0, height))]
+    for page in range(1, pages):
+        frame = opaque(rows(page * height, height))
+        if not np.array_equal(frame, frames[-1]):
+            frames.append(frame)
+    return np.concatenate(frames)
+
+
+def _rows_in(pixels: Rgb) -> Callable[[int, int], Rgb]:
+    return lambda top, count: pixels[top : top + count]
 
 
 def _rows_of(image: Any) -> Callable[[int, int], Rgb]:
@@ -72,4 +98,4 @@ def _decoded(webp: bytes, width: int, height: int, bands: int) -> Callable[[int,
     at = pixels.ctypes.data
     if not decode_into(webp, at, pixels.nbytes, width * bands, alpha=bands == 4):
         return None
-    return lambda top, count: pixels[top : top + count]
+    return _rows_in(pixels)
