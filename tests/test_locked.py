@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from docs.generate import ROOT
 
-EXTRAS = ("fast", "cloud", "queue", "otel")
+EXTRAS = ("fast", "look", "cloud", "queue", "otel")
 """Of the image; `.ci/lock` has them too."""
 
 

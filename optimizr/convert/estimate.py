@@ -59,8 +59,8 @@ _FRAMES = 7.0
 """For each pixel of all frames of an animation: those encoded so far, and the decoder's."""
 _FITTED_FRAMES = 12.0
 """The same if they are made smaller, for which all are in memory at once."""
-_BEST = 1.0
-"""For each pixel: the best WebP so far, while the next is made."""
+_BEST, _BEST_WITH_ALPHA = 1.0, 6.0
+"""For each pixel: the best WebP so far, while the next is made; noise as alpha is larger."""
 _MOST_LOOKED_AT = 1 << 20
 """Pixels: `convert.look.MOST_PIXELS`, which is not loaded for this."""
 _LOOKED_AT, _LOOKS = 40.0, 8 << 20
@@ -123,7 +123,7 @@ def _searching(header: Header, options: Options, pixels: int) -> float:
     """Give what it takes to encode again and again: the picture, the best so far, and the look."""
     if not is_searched(header, options):
         return 0
-    kept = (3 + header.has_alpha + _BEST) * pixels
+    kept = (3 + header.has_alpha + (_BEST_WITH_ALPHA if header.has_alpha else _BEST)) * pixels
     if options.target_look is None:
         return kept
     looked_at = min(pixels, _MOST_LOOKED_AT)
