@@ -28,50 +28,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizr.convert.look.weights import SIZES, Six
+
 Plane = NDArray[np.float32]
 Rgb = NDArray[np.uint8]
 """Rows of pixels of three bytes, sRGB."""
 
 
-class _Weights(NamedTuple):
-    """What each mean of one channel in one size weighs."""
-
-    ssim_1: float = 0
-    ssim_4: float = 0
-    artifact_1: float = 0
-    artifact_4: float = 0
-    detail_1: float = 0
-    detail_4: float = 0
-
-
-_SIZES: tuple[dict[str, _Weights], ...] = (
-    {"y": _Weights(ssim_4=7.466890328078848, detail_4=17.445833984131262)},
-    {
-        "x": _Weights(ssim_4=1.1041726426657346),
-        "y": _Weights(ssim_4=6.683678146179332, detail_4=1.027889937768264),
-    },
-    {
-        "x": _Weights(ssim_4=1.8422455520539298, artifact_4=11.441172603757666),
-        "y": _Weights(ssim_1=225.20515300849274, ssim_4=19.213238186143016),
-    },
-    {
-        "x": _Weights(ssim_4=1.8787594979546387, artifact_4=10.94906990605142),
-        "y": _Weights(176.39317598450694, 24.43300999870476, artifact_4=0.28520802612117757),
-        "b": _Weights(ssim_4=8.826982764996862, artifact_4=23.19243343998926),
-    },
-    {
-        "x": _Weights(artifact_1=0.9677937080626833, artifact_4=0.9981766977854967),
-        "y": _Weights(ssim_4=34.77906344483772, artifact_4=44.835625328877896),
-        "b": _Weights(
-            ssim_1=95.1080498811086,
-            artifact_1=0.9863978034400682,
-            artifact_4=171.2667255897307,
-            detail_1=0.9834382792465353,
-            detail_4=0.9807858872435379,
-        ),
-    },
-)
-"""From the finest size on; `x`, `y` and `b` are the channels of XYB."""
 _LEAST_SIDE = 8
 """Sizes below this, in pixels, are not looked at; a smaller picture is mirrored."""
 
@@ -101,17 +64,6 @@ _CACHED = 1 << 16
 not to map each piece by itself."""
 
 
-class _Sums(NamedTuple):
-    """Of what differs in one channel of some rows, in the order of `_Weights`."""
-
-    ssim_1: float = 0
-    ssim_4: float = 0
-    artifact_1: float = 0
-    artifact_4: float = 0
-    detail_1: float = 0
-    detail_4: float = 0
-
-
 class _Band(NamedTuple):
     """One channel of some rows, in one size."""
 
@@ -121,9 +73,9 @@ class _Band(NamedTuple):
     """With a margin on each side, of what is beside it or mirrored."""
 
     @property
-    def weights(self) -> _Weights:
+    def weights(self) -> Six:
         """Say what its means weigh."""
-        return _SIZES[self.size][self.name]
+        return SIZES[self.size][self.name]
 
 
 class _Seen(NamedTuple):
@@ -163,21 +115,21 @@ def look(rgb: Rgb, other: Rgb) -> float:
 
 
 def _look(pairs: Iterable[tuple[_Seen, _Band]]) -> float:
-    sums: dict[tuple[int, str], _Sums] = {}
+    sums: dict[tuple[int, str], Six] = {}
     pixels: Counter[tuple[int, str]] = Counter()
     for seen, band in pairs:
         place = band.size, band.name
-        sums[place] = _Sums(*map(add, sums.get(place, _Sums()), _differences(seen, band)))
+        sums[place] = Six(*map(add, sums.get(place, Six()), _differences(seen, band)))
         pixels[place] += seen.mean.size
     return _score(sum(_distance(place, sums[place], pixels[place]) for place in sums))
 
 
-def _distance(place: tuple[int, str], sums: _Sums, pixels: int) -> float:
+def _distance(place: tuple[int, str], sums: Six, pixels: int) -> float:
     """Weigh the means of one channel in one size."""
     size, name = place
     means = [sum_ / pixels for sum_ in sums]
     means[1::2] = [math.sqrt(math.sqrt(mean)) for mean in means[1::2]]
-    return sum(weight * mean for weight, mean in zip(_SIZES[size][name], means, strict=True))
+    return sum(weight * mean for weight, mean in zip(SIZES[size][name], means, strict=True))
 
 
 def _score(distance: float) -> float:
@@ -193,7 +145,7 @@ def _bands(rgb: Rgb) -> Iterator[_Band]:
     source: list[NDArray[Any]] = [
         np.pad(rgb[..., color], missing, mode="symmetric") for color in range(3)
     ]
-    for size, wanted in enumerate(_SIZES):
+    for size, wanted in enumerate(SIZES):
         height, width = source[0].shape
         if min(height, width) < _LEAST_SIDE:
             return
@@ -243,7 +195,7 @@ def _seen(plane: Plane) -> _Seen:
     return _Seen(plane, mean, variance)
 
 
-def _differences(seen: _Seen, band: _Band) -> _Sums:
+def _differences(seen: _Seen, band: _Band) -> Six:
     """Sum up what differs, as far as it weighs anything."""
     weights, mean = band.weights, _blur(band.plane)
     ssim = artifact = detail = (0.0, 0.0)
@@ -258,7 +210,7 @@ def _differences(seen: _Seen, band: _Band) -> _Sums:
             artifact = _powers(np.maximum(edges, 0))
         if weights.detail_4:
             detail = _powers(np.maximum(-edges, 0))
-    return _Sums(*ssim, *artifact, *detail)
+    return Six(*ssim, *artifact, *detail)
 
 
 def _dissimilarity(seen: _Seen, plane: Plane, mean: Plane) -> Plane:
