@@ -257,19 +257,25 @@ def crowd(
     keys = [f"d{number % 7}/{number}.jpg" for number in range(count)]
     for number, key in enumerate(keys):
         s3.client.put_object(Bucket=pictures, Key=key, Body=small(number))
-    environment = {**made.environment, **s3.environment()}
-    send_with(environment, made, *keys)
     # What is on its way to a worker as it is killed has the subscription's own deadline, of 10 s.
     idle = "12s" if made.url.startswith("pubsub") else "6s"
     args = (
         *("--input", made.url, "--root", f"s3://{pictures}", "--output", f"s3://{webps}"),
-        *("--queue.idle-exit", idle, *LEASE, "--workers", 4, "--report.html", "false"),
+        *(*LEASE, "--workers", 4, "--report.html", "false", "--queue.idle-exit"),
     )
-    workers += [Worker(tmp_path / f"w{number}", environment, *args) for number in range(4)]
-    for worker in workers[:2]:
-        wait_until(partial(_has_done, worker, count // 20), seconds=900)
-        worker.end(signal.SIGKILL)
-    assert [worker.process.wait(1200) for worker in workers[2:]] == [0, 0], workers[2].err
+    with Faults(s3.endpoint) as slow:
+        environment = {**made.environment, **s3.environment(), "AWS_ENDPOINT_URL": slow.url}
+        # Those to be killed wait for the others, and none is done before each has its share.
+        for number, patience in enumerate(("60s", "60s", idle, idle)):
+            workers.append(Worker(tmp_path / f"w{number}", environment, *args, patience))
+        wait_until(lambda: all("run.started" in worker.out for worker in workers))
+        slow.latency = 0.1
+        send_with(environment, made, *keys)
+        for worker in workers[:2]:
+            wait_until(partial(_has_done, worker, count // 20), seconds=900)
+            worker.end(signal.SIGKILL)
+        slow.latency = 0
+        assert [worker.process.wait(1200) for worker in workers[2:]] == [0, 0], workers[2].err
     assert is_empty(made)
     pages = s3.client.get_paginator("list_objects_v2").paginate(Bucket=webps)
     listed = {found["Key"] for page in pages for found in page["Contents"]}
@@ -280,6 +286,7 @@ def crowd(
 
 
 def _has_done(worker: Worker, count: int) -> bool:
+    assert worker.process.poll() is None, worker.err
     return len(worker.converted) > count
 
 
