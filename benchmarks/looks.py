@@ -5,11 +5,7 @@ odd numbers, are converted by optimizr at fixed qualities and for several `webp.
 `cwebp` at its default and for several PSNRs, and by sharp at its default. Judge is the package
 `ssimulacra2`, an implementation that is not ours, on the whole pictures.
 
-The other half is what constants are chosen by:
-
-    python -m benchmarks.looks curves     how size and look run with quality (convert/search.py)
-    python -m benchmarks.looks efforts    what each effort costs and saves (optimizr/efforts.py)
-    python -m benchmarks.looks sample     how well tiles stand for the whole (look/sample.py)
+The other half is what constants are chosen by: see `benchmarks.looks_constants`.
 
 `python -m benchmarks.looks rank` tells how measures agree with the judge, and `targets` what
 targets take and reach at full size. To have all peers:
@@ -31,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -48,8 +44,7 @@ from benchmarks.corpora import wallpapers
 from benchmarks.looks_page import Result
 from optimizr import convert
 from optimizr.convert import Options, libwebp
-from optimizr.convert.look import Eye, Reference
-from optimizr.convert.search import LOOK, QUALITIES, SIZE
+from optimizr.convert.look import Reference
 
 SIDE = 1600
 HERE = Path(__file__).parent
@@ -139,75 +134,9 @@ def _judge(path: Path, webp: bytes) -> float:
     return float(compute_ssimulacra2(path, BytesIO(webp)))
 
 
-def _loaded(half: int) -> Iterator[tuple[bytes, int]]:
-    """Give pictures as PNGs, and how many pixels each has."""
-    with tempfile.TemporaryDirectory() as folder:
-        corpus(Path(folder) / "in", half)
-        for path in sorted((Path(folder) / "in").iterdir()):
-            data = path.read_bytes()
-            yield data, pyvips.Image.new_from_buffer(data, "").width
-
-
-def _rgb(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def rgb(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Decode a picture, by Pillow."""
     return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
-
-
-def _webp(data: bytes, **options: Any) -> bytes:
-    asked = Options(**options)
-    return convert.convert(convert.probe(data, asked), asked).data
-
-
-def curves() -> None:
-    """Print the heights of both curves, and the median look at quality 75."""
-    sizes, looks = [], []
-    for data, _ in _loaded(0):
-        reference = Reference(_rgb(data))
-        made = [_webp(data, quality=quality) for quality in QUALITIES]
-        sizes.append([SIZE.of(len(webp)) for webp in made])
-        looks.append([reference.look(_rgb(webp)) for webp in made])
-    middle = QUALITIES.index(75)
-    for name, rows in (("SIZE", sizes), ("LOOK", [[LOOK.of(x) for x in row] for row in looks])):
-        heights = [
-            statistics.median(row[place] - row[middle] for row in rows)
-            for place in range(len(QUALITIES))
-        ]
-        print(name, ", ".join(f"{height:.2f}" for height in heights))
-    print("look at quality 75:", round(statistics.median(row[middle] for row in looks), 1))
-
-
-def efforts() -> None:
-    """Print what each effort takes and makes, relative to effort 4: medians."""
-    for mode in ("lossy", "lossless"):
-        rows = []
-        for data, _ in list(_loaded(0))[:24]:
-            row = []
-            for effort in range(7):
-                start = time.thread_time()
-                webp = _webp(data, effort=effort, mode=mode)
-                row.append((time.thread_time() - start, len(webp)))
-            rows.append([(cpu / row[4][0], size / row[4][1]) for cpu, size in row])
-        for what, place in (("cpu", 0), ("size", 1)):
-            medians = [statistics.median(row[effort][place] for row in rows) for effort in range(7)]
-            print(mode, what, ", ".join(f"{median:.2f}" for median in medians))
-
-
-def sample() -> None:
-    """Print by how much the look of the tiles differs from that of the whole, at full size."""
-    differences = []
-    for path in wallpapers()[::4]:
-        image = pyvips.Image.new_from_file(str(path)).colourspace("srgb")
-        image = (image.flatten() if image.hasalpha() else image)[:3].copy_memory()
-        eye = Eye(image)
-        if eye.share == 1 or image.width * image.height > 10e6:
-            continue
-        pixels = np.asarray(image.numpy())
-        whole = Reference(pixels)
-        for quality in (40, 75, 90):
-            webp = image.webpsave_buffer(Q=quality, effort=2)
-            differences.append(eye.look(webp) - whole.look(_rgb(webp)))
-    spread, most = statistics.pstdev(differences), max(map(abs, differences))
-    mean = statistics.mean(differences)
-    print(f"{len(differences)} WebPs: {mean:+.2f} on average, sd {spread:.2f}, at most {most:.1f}")
 
 
 def rank() -> None:
@@ -217,12 +146,12 @@ def rank() -> None:
     for path in wallpapers()[:50]:
         image = pyvips.Image.thumbnail(str(path), 800, height=800, size="down").colourspace("srgb")
         data = (image.flatten() if image.hasalpha() else image).pngsave_buffer(compression=1)
-        reference = Reference(_rgb(data))
+        reference = Reference(rgb(data))
         for quality in range(10, 100, 17):
             asked = Options(quality=quality)
             made = convert.convert(convert.probe(data, asked), asked)
             judged.append(float(compute_ssimulacra2(BytesIO(data), BytesIO(made.data))))
-            measured["look"].append(reference.look(_rgb(made.data)))
+            measured["look"].append(reference.look(rgb(made.data)))
             measured["SSIM of luma"].append(_ssim(data, made.data))
             measured["PSNR"].append(made.psnr_db or 0)
             measured["quality"].append(quality)
@@ -307,9 +236,6 @@ def main(write: bool) -> None:
 if __name__ == "__main__":
     convert.start(("jpeg", "png", "webp"), looks=True)
     names: dict[str, Callable[[], None]] = {
-        "curves": curves,
-        "efforts": efforts,
-        "sample": sample,
         "rank": rank,
         "targets": targets,
     }

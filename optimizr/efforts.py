@@ -46,7 +46,7 @@ _SAFE = 0.95
 class Table(NamedTuple):
     """What efforts 0 to 6 cost and make, relative to effort 4.
 
-    Between wallpapers (`python -m benchmarks.looks efforts`) and small JPEGs (`python -m
+    Between wallpapers (`python -m benchmarks.looks_constants efforts`) and small JPEGs (`python -m
     benchmarks.spending`), which differ most in what effort 6 takes.
     """
 

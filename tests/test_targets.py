@@ -222,19 +222,23 @@ def test_targets_hold_for_all_kinds_and_by_either_encoder(
     assert found.look >= 30
 
 
-def test_a_large_picture_is_searched_in_its_tiles_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
+@pytest.mark.parametrize("effort", [2, 4])
+def test_where_effort_costs_much_the_least_comes_first_and_is_not_taken(
+    effort: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    efforts = []
     ours: Callable[..., Any] = encode.Trial.__call__
 
-    def noted(trial: Any, *args: Any) -> Any:
-        sizes.append((trial._image.width, trial._image.height))
-        return ours(trial, *args)
+    def noted(trial: Any, options: Options, mode: str) -> Any:
+        efforts.append(options.effort)
+        return ours(trial, options, mode)
 
     monkeypatch.setattr(encode.Trial, "__call__", noted)
-    found = made(jpeg(photo(2200, 1500)), target_look=55)
-    whole = [size for size in sizes if size == (2200, 1500)]
-    assert len(whole) == found.encodes <= 4
-    assert 1 <= len(sizes) - len(whole) <= 3
+    found = made(jpeg(photo(500, 400)), target_look=55, effort=effort)
+    quick = efforts.count(0)
+    assert quick == (0 if effort == 2 else pytest.approx(2, abs=1))
+    assert efforts == [0] * quick + [effort] * (found.encodes - quick)
+    assert found.effort == effort
     assert found.look is not None
     assert found.look >= 55
 

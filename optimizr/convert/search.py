@@ -16,10 +16,15 @@ QUALITIES = (0, 2, 5, 10, 25, 40, 55, 65, 75, 80, 85, 90, 95, 98, 100)
 """At which the curves are known."""
 
 
+_MOST_BENT = 4.0
+"""How much steeper or flatter than its curve a picture may be. Two values that are near each other
+differ by noise more than by quality, and would lead anywhere."""
+
+
 class Curve(NamedTuple):
     """How something that is measured runs with quality, on a scale where pictures run in parallel.
 
-    The heights are medians of 44 pictures (`python -m benchmarks.looks curves`).
+    The heights are medians of 44 pictures (`python -m benchmarks.looks_constants curves`).
     """
 
     of: Callable[[float], float]
@@ -34,6 +39,13 @@ class Curve(NamedTuple):
     def quality(self, height: float) -> float:
         """Give the quality that has a height, 0 or 100 for what lies outside."""
         return _between(height, self.heights, QUALITIES)
+
+    def moved(self, quality: float, value: float, aim: float, bend: float = 1) -> float:
+        """Give the quality that has what is aimed at, by one whose value was measured.
+
+        `bend` tells how many times further apart the picture has the qualities of two values.
+        """
+        return self.quality(self.height(quality) + bend * (self.of(aim) - self.of(value)))
 
 
 def _between(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
@@ -112,12 +124,15 @@ def _beyond(
     points: list[tuple[float, float]], known: tuple[float, float], curve: Curve, aim: float
 ) -> float:
     """Guess where all that was measured is on one side, from what is nearest."""
+    bend = 1.0
     others = [point for point in points if point[0] != known[0]]
     if others:
         nearest = min(others, key=lambda point: abs(point[0] - known[0]))
-        if (nearest[0] < known[0]) == (nearest[1] < known[1]):
-            return curve.quality(_on_line(nearest, known, curve, aim))
-    return curve.quality(curve.height(known[0]) + curve.of(aim) - curve.of(known[1]))
+        run = curve.height(known[0]) - curve.height(nearest[0])
+        rise = curve.of(known[1]) - curve.of(nearest[1])
+        if run * rise > 0:
+            bend = min(_MOST_BENT, max(1 / _MOST_BENT, run / rise))
+    return curve.moved(*known, aim, bend)
 
 
 def _on_line(a: tuple[float, float], b: tuple[float, float], curve: Curve, aim: float) -> float:

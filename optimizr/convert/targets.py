@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 _LEAST_SHARE = 0.9
 """Of `target_size`, that its WebP shall have where the range of qualities allows."""
-_MOST_ABOVE = 1.5
-"""By how much a WebP may look better than `target_look`, and no smaller one is searched for."""
+_LEAST_ABOVE, _SHARE_ABOVE = 1.5, 0.05
+"""By how much a WebP may look better than `target_look`, and no smaller one is searched for: in
+points, and as a share of what is missing to 100, since low looks have fewer bytes to the point."""
 _NEAR_LOSSLESS = 60
 """libwebp's near_lossless where no target says how near: nothing is lost that can be seen."""
 _LEVELS = (0, 20, 40, 60, 80, 100)
@@ -49,10 +50,14 @@ _SAME = 100.0
 """The look of what is lossless."""
 _USUAL_LOOK = 69.5
 """Of pictures at quality 75: the median, by the same measurement as `search.LOOK`."""
-_SOME = 0.2
-"""Part of a picture up to which a search on that part comes first."""
-
-_SOME_TRIES, _LOOK_TRIES = 3, 4
+_MUCH_EFFORT = 3
+"""The effort from which on a search with effort 0, which takes a fifth of the time, comes first."""
+_EQUAL_LOOK = 76.0
+"""At which effort 0 looks as good as more; below that it looks better, a point for each twenty, to
+within one or two (standard deviation; `python -m benchmarks.looks_constants quick`)."""
+_NEAR = 5.0
+"""How near to the look that is searched for such a search comes."""
+_QUICK_TRIES, _LOOK_TRIES = 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +227,12 @@ class _Search:
             tried(least)
 
     def _find_look(self, tried: Callable[[float], Candidate], least_look: float) -> None:
-        assert self._eye is not None
-        window = Window(least_look, least_look + 0.4 * _MOST_ABOVE, least_look + _MOST_ABOVE)
+        above = max(_LEAST_ABOVE, _SHARE_ABOVE * (_SAME - least_look))
+        window = Window(least_look, least_look + 0.4 * above, least_look + above)
         least, step = self._options.min_quality, self._trial.step
         first = max(float(least), LOOK.quality(LOOK.of(least_look) - LOOK.of(_USUAL_LOOK)))
-        if self._eye.share <= _SOME:
-            first = self._on_some(self._eye, window, first)
+        if self._options.effort >= _MUCH_EFFORT:
+            first = self._quickly(window, first)
         looks: dict[float, float] = {}
 
         def look(quality: float) -> float:
@@ -239,19 +244,16 @@ class _Search:
             highest = max(looks)
             look(100 if highest > _NEARLY_BEST else round((highest + 100) / 2))
 
-    def _on_some(self, eye: Eye, window: Window, first: float) -> float:
-        """Give the quality to begin with, by a search on the part that is looked at alone."""
-        options = replace(self._options, metadata="none", color="srgb")
-        nearest, gap = first, math.inf
-        with Trial(eye.some(), self._deadline, direct=True) as trial:
+    def _quickly(self, window: Window, first: float) -> float:
+        """Give the quality to begin with, by encodes with the least effort."""
+        aim = window.aim + (_EQUAL_LOOK - window.aim) / 20
+        near = Window(aim - _NEAR, aim, aim + _NEAR)
+        looks: dict[float, float] = {}
 
-            def look(quality: float) -> float:
-                nonlocal nearest, gap
-                made = trial(replace(options, quality=quality), "lossy")
-                seen = eye.look_of_some(made.data)
-                if abs(seen - window.aim) < gap:
-                    nearest, gap = quality, abs(seen - window.aim)
-                return seen
+        def look(quality: float) -> float:
+            looks[quality] = self._encoded("lossy", quality, 0).look or 0
+            return looks[quality]
 
-            approach(look, LOOK, window, first, options.min_quality, trial.step, _SOME_TRIES)
-        return nearest
+        approach(look, LOOK, near, first, self._options.min_quality, self._trial.step, _QUICK_TRIES)
+        quality = min(looks, key=lambda quality: abs(looks[quality] - aim))
+        return LOOK.moved(quality, looks[quality], aim)

@@ -10,12 +10,10 @@ import numpy as np
 from optimizr.convert.encode import decode_into
 from optimizr.convert.look.sample import Sample, opaque
 from optimizr.convert.look.ssimulacra2 import Reference, Rgb
-from optimizr.convert.vips import from_pixels, load, region, shape
+from optimizr.convert.vips import load, region, shape
 
 _UNLIKE = -1000.0
 """The look of an animation whose frames are not those of the picture: they cannot be compared."""
-_EVERY = 2
-"""Of the tiles, one in so many is enough to begin a search with."""
 
 
 class Eye:
@@ -32,11 +30,7 @@ class Eye:
             self._height = len(frames)
             rows = _rows_in(frames)
         self._sample = Sample.of(self._width, self._height)
-        tiles = self._sample.cut(rows)
-        self._reference = Reference(*tiles)
-        self._some = np.concatenate(tiles[::_EVERY])
-        self.share = self._some.size // 3 / (self._width * self._height)
-        """What part of the picture `some` is."""
+        self._reference = Reference(*self._sample.cut(rows))
 
     def look(self, webp: bytes) -> float:
         """Tell how like the picture its WebP looks: SSIMULACRA2.
@@ -52,19 +46,6 @@ class Eye:
                 return _UNLIKE
             rows = _rows_of(image)
         return self._reference.look(*self._sample.cut(rows))
-
-    def some(self) -> Any:
-        """Give some of what is looked at, as a picture: tiles one below the other."""
-        height, width = self._some.shape[:2]
-        return from_pixels(self._some.tobytes(), width, height)
-
-    def look_of_some(self, webp: bytes) -> float:
-        """Tell how like `some` its WebP looks. Raises what `look` does."""
-        height, width = self._some.shape[:2]
-        rows = _decoded(webp, width, height, 3) or _rows_of(load(webp, "webp"))
-        each = self._sample.height
-        tiles = [rows(top, each) for top in range(0, height, each)]
-        return self._reference.every(_EVERY).look(*tiles)
 
 
 def _distinct(rows: Callable[[int, int], Rgb], pages: int, height: int) -> Rgb:

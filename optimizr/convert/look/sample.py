@@ -1,8 +1,8 @@
 """The part of a picture that is looked at: all of a small one, tiles of a large one.
 
 A megapixel in tiles of 256 pixels, spread evenly. Over whole pictures of up to 10 megapixels their
-look is that of the whole to within a point (standard deviation; 2.8 at most, as `python -m
-benchmarks.looks sample` measures it). Each is looked at by itself: side by side as one picture they
+look is that of the whole to within a point (standard deviation; 2.8 at most: `python -m
+benchmarks.looks_constants sample`). Each is looked at by itself: side by side as one picture they
 look better by a point, for the edges between them, which are alike.
 """
 

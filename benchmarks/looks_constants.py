@@ -1,0 +1,113 @@
+"""What the search for a look or a size is tuned by: half of the wallpapers, see `benchmarks.looks`.
+
+python -m benchmarks.looks_constants curves     how size and look run with quality (search.py)
+python -m benchmarks.looks_constants quick      how effort 0 looks beside more (targets.py)
+python -m benchmarks.looks_constants efforts    what each effort costs and saves (efforts.py)
+python -m benchmarks.looks_constants sample     how tiles stand for the whole (look/sample.py)
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from benchmarks.corpora import wallpapers
+from benchmarks.looks import corpus, rgb
+from optimizr import convert
+from optimizr.convert import Options
+from optimizr.convert.look import MOST_PIXELS, Eye, Reference
+from optimizr.convert.search import LOOK, QUALITIES, SIZE
+
+
+def _loaded() -> Iterator[bytes]:
+    """Give pictures as PNGs."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus(Path(folder) / "in", 0)
+        for path in sorted((Path(folder) / "in").iterdir()):
+            yield path.read_bytes()
+
+
+def _webp(data: bytes, **options: Any) -> bytes:
+    asked = Options(**options)
+    return convert.convert(convert.probe(data, asked), asked).data
+
+
+def curves() -> None:
+    """Print the heights of both curves, and the median look at quality 75."""
+    sizes, looks = [], []
+    for data in _loaded():
+        reference = Reference(rgb(data))
+        made = [_webp(data, quality=quality) for quality in QUALITIES]
+        sizes.append([SIZE.of(len(webp)) for webp in made])
+        looks.append([reference.look(rgb(webp)) for webp in made])
+    middle = QUALITIES.index(75)
+    for name, rows in (("SIZE", sizes), ("LOOK", [[LOOK.of(x) for x in row] for row in looks])):
+        heights = [
+            statistics.median(row[place] - row[middle] for row in rows)
+            for place in range(len(QUALITIES))
+        ]
+        print(name, ", ".join(f"{height:.2f}" for height in heights))
+    print("look at quality 75:", round(statistics.median(row[middle] for row in looks), 1))
+
+
+def quick() -> None:
+    """Print by how much effort 0 looks better than effort 4, by quality."""
+    pictures = [(data, Reference(rgb(data))) for data in _loaded()]
+    for quality in (10, 25, 40, 55, 70, 80, 88, 94):
+        looks = [
+            [reference.look(rgb(_webp(data, quality=quality, effort=e))) for e in (0, 4)]
+            for data, reference in pictures
+        ]
+        better = [least - more for least, more in looks]
+        print(
+            f"look {statistics.mean(more for _, more in looks):.1f} at effort 4, effort 0 "
+            f"{statistics.mean(better):+.2f} on average, sd {statistics.pstdev(better):.2f}"
+        )
+
+
+def efforts() -> None:
+    """Print what each effort takes and makes, relative to effort 4: medians."""
+    for mode in ("lossy", "lossless"):
+        rows = []
+        for data in list(_loaded())[:24]:
+            row = []
+            for effort in range(7):
+                start = time.thread_time()
+                webp = _webp(data, effort=effort, mode=mode)
+                row.append((time.thread_time() - start, len(webp)))
+            rows.append([(cpu / row[4][0], size / row[4][1]) for cpu, size in row])
+        for what, place in (("cpu", 0), ("size", 1)):
+            medians = [statistics.median(row[effort][place] for row in rows) for effort in range(7)]
+            print(mode, what, ", ".join(f"{median:.2f}" for median in medians))
+
+
+def sample() -> None:
+    """Print by how much the look of the tiles differs from that of the whole, at full size."""
+    differences = []
+    for path in wallpapers()[::4]:
+        image = pyvips.Image.new_from_file(str(path)).colourspace("srgb")
+        image = (image.flatten() if image.hasalpha() else image)[:3].copy_memory()
+        eye = Eye(image)
+        if not MOST_PIXELS < image.width * image.height <= 10e6:
+            continue
+        pixels = np.asarray(image.numpy())
+        whole = Reference(pixels)
+        for quality in (40, 75, 90):
+            webp = image.webpsave_buffer(Q=quality, effort=2)
+            differences.append(eye.look(webp) - whole.look(rgb(webp)))
+    spread, most = statistics.pstdev(differences), max(map(abs, differences))
+    mean = statistics.mean(differences)
+    print(f"{len(differences)} WebPs: {mean:+.2f} on average, sd {spread:.2f}, at most {most:.1f}")
+
+
+if __name__ == "__main__":
+    convert.start(("jpeg", "png", "webp"), looks=True)
+    {"curves": curves, "quick": quick, "efforts": efforts, "sample": sample}[sys.argv[-1]]()
