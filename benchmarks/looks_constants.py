@@ -1,9 +1,12 @@
 """What the search for a look or a size is tuned by: half of the wallpapers, see `benchmarks.looks`.
 
-python -m benchmarks.looks_constants curves     how size and look run with quality (search.py)
-python -m benchmarks.looks_constants quick      how effort 0 looks beside more (targets.py)
-python -m benchmarks.looks_constants efforts    what each effort costs and saves (efforts.py)
-python -m benchmarks.looks_constants sample     how tiles stand for the whole (look/sample.py)
+`python -m benchmarks.looks_constants WHAT`, where WHAT is
+
+    curves      how size and look run with quality (convert/search.py)
+    quick       how effort 0 looks beside more (convert/targets.py)
+    sharpness   what that of the deblocking saves (convert/encode.py)
+    efforts     what each effort costs and saves (optimizr/efforts.py)
+    sample      how tiles stand for the whole (convert/look/sample.py)
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from benchmarks.corpora import wallpapers
 from benchmarks.looks import corpus, rgb
 from optimizr import convert
 from optimizr.convert import Options
+from optimizr.convert.deadline import Deadline
+from optimizr.convert.encode import Trial
 from optimizr.convert.look import MOST_PIXELS, Eye, Reference
 from optimizr.convert.search import LOOK, QUALITIES, SIZE
 
@@ -73,6 +78,28 @@ def quick() -> None:
         )
 
 
+def sharpness() -> None:
+    """Print by how much the sharpness of a search for a look changes bytes at the same look."""
+    qualities = (15, 30, 45, 60, 72, 80, 87, 93)
+    curves: list[list[tuple[list[float], list[float]]]] = [[], []]
+    for data in _loaded():
+        reference = Reference(rgb(data))
+        image = pyvips.Image.new_from_buffer(data, "").copy_memory()
+        with Trial(image, Deadline(600), direct=True) as trial:
+            for found, look in zip(curves, (None, 60.0), strict=True):
+                options = (Options(quality=quality, target_look=look) for quality in qualities)
+                webps = [trial(asked, "lossy").data for asked in options]
+                looks = [reference.look(rgb(webp)) for webp in webps]
+                found.append((looks, [SIZE.of(len(webp)) for webp in webps]))
+    for look in (45, 55, 65, 75, 80):
+        saved = [
+            np.interp(look, *sharp) - np.interp(look, *plain)
+            for plain, sharp in zip(*curves, strict=True)
+            if all(looks[0] <= look <= looks[-1] for looks, _ in (plain, sharp))
+        ]
+        print(f"look {look}: {np.mean(saved):+.1%}, sd {np.std(saved):.1%}, {len(saved)} pictures")
+
+
 def efforts() -> None:
     """Print what each effort takes and makes, relative to effort 4: medians."""
     for mode in ("lossy", "lossless"):
@@ -110,4 +137,5 @@ def sample() -> None:
 
 if __name__ == "__main__":
     convert.start(("jpeg", "png", "webp"), looks=True)
-    {"curves": curves, "quick": quick, "efforts": efforts, "sample": sample}[sys.argv[-1]]()
+    commands = (curves, quick, sharpness, efforts, sample)
+    next(command for command in commands if command.__name__ == sys.argv[-1])()

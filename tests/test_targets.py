@@ -107,6 +107,15 @@ def test_a_look_is_held_and_told_and_less_would_not_hold_it(image: Any, least: f
         assert Reference(rgb(data)).look(rgb(fewer.data)) < least + 2
 
 
+def test_for_a_look_the_deblocking_spares_edges_unless_a_preset_says_how() -> None:
+    data = png(photo(300, 200, noise=1))
+    for preset, is_sharper in (("default", True), ("photo", False)):
+        found = made(data, target_look=50, preset=preset)
+        plain = made(data, quality=found.quality, preset=preset)
+        assert len(found.data) == len(plain.data)
+        assert (found.data != plain.data) is is_sharper
+
+
 def test_a_look_is_that_of_the_picture_upright_and_resized() -> None:
     image = photo(400, 300, noise=1).copy()
     image.set_type(pyvips.GValue.gint_type, "orientation", 6)
