@@ -258,7 +258,7 @@ def crowd(
     for number, key in enumerate(keys):
         s3.client.put_object(Bucket=pictures, Key=key, Body=small(number))
     # What is on its way to a worker as it is killed has the subscription's own deadline, of 10 s.
-    idle = "12s" if made.url.startswith("pubsub") else "6s"
+    idle = "12s" if made.url.startswith("pubsub") else "8s"
     args = (
         *("--input", made.url, "--root", f"s3://{pictures}", "--output", f"s3://{webps}"),
         *(*LEASE, "--workers", 4, "--report.html", "false", "--queue.idle-exit"),

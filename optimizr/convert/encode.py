@@ -1,9 +1,10 @@
 """From pixels to WebP. Running this is what runs the whole pipeline.
 
-Two ways lead there and give the same bytes: libvips' own saver, and libwebp called directly, which
-takes less time and memory. The direct way takes the picture in strips as libvips streams it, and
-converts each into the planes that libwebp works on (1.5 bytes a pixel for lossy pictures) where
-`webpsave` first gathers the whole as RGB (3 more). The decoder is let go before the encode begins.
+Two ways lead there and give the same bytes, but for `_SHARPEST`: libvips' own saver, and libwebp
+called directly, which takes less time and memory. The direct way takes the picture in strips as
+libvips streams it, and converts each into the planes that libwebp works on (1.5 bytes a pixel for
+lossy pictures) where `webpsave` first gathers the whole as RGB (3 more). The decoder is let go
+before the encode begins.
 """
 
 from __future__ import annotations
