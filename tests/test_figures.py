@@ -73,7 +73,8 @@ def test_figures_are_drawn_from_any_run_and_fit_on_a_terminal(log: list[Event]) 
         assert f["p50_processing_time_ms"] <= f["p95_processing_time_ms"]
         assert f["p95_processing_time_ms"] <= f["p99_processing_time_ms"]
         assert f["p99_processing_time_ms"] <= f["max_processing_time_ms"]
-        assert f["encodes_per_picture"] >= 1
+        is_encoded = summary.converted_files > summary.duplicate_files
+        assert f["encodes_per_picture"] >= 1 if is_encoded else f["encodes_per_picture"] is None
     for measure, of in (("look", summary.looks), ("psnr_db", summary.psnrs)):
         found = [f[f"{which}_{measure}"] for which in ("min", "p5", "p50")]
         assert found == (sorted(found) if of else [None, None, None])
@@ -118,6 +119,12 @@ def test_the_figures_of_looks_tell_the_worst_and_what_all_but_a_few_have_at_leas
     assert f["by_mode"] == {"lossy": 100, "lossless": 1}
     assert f["encodes_per_picture"] == 2.98
     assert [f[f"{which}_quality"] for which in ("min", "p50", "max")] == [0, 49, 99]
+
+
+def test_clones_do_not_count_among_what_was_encoded() -> None:
+    clone = replace(looking(70), encodes=None, duplicate_of="a")
+    assert figures(reduce(Summary(), looking(70), clone))["encodes_per_picture"] == 3
+    assert figures(reduce(Summary(), clone))["encodes_per_picture"] is None
 
 
 def test_the_report_tells_looks_where_they_were_measured_and_how_often_pictures_were_encoded() -> (

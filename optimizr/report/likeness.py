@@ -8,6 +8,7 @@ from typing import Any
 from optimizr.histogram import nearest_rank
 from optimizr.merges import Entry
 from optimizr.report.figure import Figure, by_count, ratio
+from optimizr.summary import Summary
 
 
 def _least(worst: tuple[Entry, ...]) -> float | None:
@@ -32,12 +33,17 @@ def _worst(worst: tuple[Entry, ...], measure: str) -> list[dict[str, Any]]:
     ]
 
 
+def _encodes(s: Summary) -> float | None:
+    encoded = s.converted_files - s.duplicate_files
+    return ratio(encoded + s.more_encodes, encoded, 2) or None
+
+
 LIKENESS: tuple[Figure, ...] = (
     Figure("by_mode", "converted, by how: counts", lambda s: by_count(s.by_mode)),
     Figure(
         "encodes_per_picture",
-        "how often one was encoded until it was as asked for, on average",
-        lambda s: ratio(s.converted_files + s.more_encodes, s.converted_files, 2) or None,
+        "how often one that is no clone was encoded until it was as asked for, on average",
+        _encodes,
     ),
     Figure(
         "min_quality",
