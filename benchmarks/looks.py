@@ -139,6 +139,12 @@ def rgb(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
 
 
+def converted(data: bytes, **options: Any) -> convert.Converted:
+    """Convert a picture."""
+    asked = Options(**options)
+    return convert.convert(convert.probe(data, asked), asked)
+
+
 def rank() -> None:
     """Print how measures rank WebPs of 50 pictures: Spearman's correlation with the judge."""
     judged: list[float] = []
@@ -148,8 +154,7 @@ def rank() -> None:
         data = (image.flatten() if image.hasalpha() else image).pngsave_buffer(compression=1)
         reference = Reference(rgb(data))
         for quality in range(10, 100, 17):
-            asked = Options(quality=quality)
-            made = convert.convert(convert.probe(data, asked), asked)
+            made = converted(data, quality=quality)
             judged.append(float(compute_ssimulacra2(BytesIO(data), BytesIO(made.data))))
             measured["look"].append(reference.look(rgb(made.data)))
             measured["SSIM of luma"].append(_ssim(data, made.data))
@@ -184,15 +189,15 @@ def targets() -> None:
     seconds = sum(taken for _, taken in plain)
     for look in (50, 60, 70, 80):
         made = [_timed(data, target_look=look, if_unreachable="keep") for data in pictures]
-        held = sum((converted.look or 0) >= look for converted, _ in made)
+        held = sum((one.look or 0) >= look for one, _ in made)
         _print_targets(f"look {look}: held by {held} of {len(made)}", made, seconds)
     for share in (0.3, 0.6, 1.0, 2.0):
-        caps = [round(share * len(converted.data)) for converted, _ in plain]
+        caps = [round(share * len(one.data)) for one, _ in plain]
         made = [
             _timed(data, target_size=cap, if_unreachable="keep")
             for data, cap in zip(pictures, caps, strict=True)
         ]
-        sizes = [len(converted.data) for converted, _ in made]
+        sizes = [len(one.data) for one, _ in made]
         kept = sum(size <= cap for size, cap in zip(sizes, caps, strict=True))
         filled = sum(0.9 * cap <= size <= cap for size, cap in zip(sizes, caps, strict=True))
         what = f"{share:.0%} of quality 80: {kept} of {len(made)} keep the cap, {filled} fill it"
@@ -200,15 +205,15 @@ def targets() -> None:
 
 
 def _timed(data: bytes, **options: Any) -> tuple[convert.Converted, float]:
-    asked, start = Options(**options), time.process_time()
-    made = convert.convert(convert.probe(data, asked), asked)
+    start = time.process_time()
+    made = converted(data, **options)
     return made, time.process_time() - start
 
 
 def _print_targets(
     what: str, made: list[tuple[convert.Converted, float]], plain_seconds: float
 ) -> None:
-    encodes = statistics.mean(converted.encodes for converted, _ in made)
+    encodes = statistics.mean(one.encodes for one, _ in made)
     ratio = sum(taken for _, taken in made) / plain_seconds
     print(f"{what}; {encodes:.2f} encodes, {ratio:.2f} times the CPU of plain ones", flush=True)
 

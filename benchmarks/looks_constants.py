@@ -17,13 +17,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyvips
 
 from benchmarks.corpora import wallpapers
-from benchmarks.looks import corpus, rgb
+from benchmarks.looks import converted, corpus, rgb
 from optimizr import convert
 from optimizr.convert import Options
 from optimizr.convert.deadline import Deadline
@@ -40,17 +39,12 @@ def _loaded() -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def _webp(data: bytes, **options: Any) -> bytes:
-    asked = Options(**options)
-    return convert.convert(convert.probe(data, asked), asked).data
-
-
 def curves() -> None:
     """Print the heights of both curves, and the median look at quality 75."""
     sizes, looks = [], []
     for data in _loaded():
         reference = Reference(rgb(data))
-        made = [_webp(data, quality=quality) for quality in QUALITIES]
+        made = [converted(data, quality=quality).data for quality in QUALITIES]
         sizes.append([SIZE.of(len(webp)) for webp in made])
         looks.append([reference.look(rgb(webp)) for webp in made])
     middle = QUALITIES.index(75)
@@ -68,7 +62,7 @@ def quick() -> None:
     pictures = [(data, Reference(rgb(data))) for data in _loaded()]
     for quality in (10, 25, 40, 55, 70, 80, 88, 94):
         looks = [
-            [reference.look(rgb(_webp(data, quality=quality, effort=e))) for e in (0, 4)]
+            [reference.look(rgb(converted(data, quality=quality, effort=e).data)) for e in (0, 4)]
             for data, reference in pictures
         ]
         better = [least - more for least, more in looks]
@@ -108,7 +102,7 @@ def efforts() -> None:
             row = []
             for effort in range(7):
                 start = time.thread_time()
-                webp = _webp(data, effort=effort, mode=mode)
+                webp = converted(data, effort=effort, mode=mode).data
                 row.append((time.thread_time() - start, len(webp)))
             rows.append([(cpu / row[4][0], size / row[4][1]) for cpu, size in row])
         for what, place in (("cpu", 0), ("size", 1)):
@@ -121,12 +115,10 @@ def sample() -> None:
     differences = []
     for path in wallpapers()[::4]:
         image = pyvips.Image.new_from_file(str(path)).colourspace("srgb")
-        image = (image.flatten() if image.hasalpha() else image)[:3].copy_memory()
-        eye = Eye(image)
         if not MOST_PIXELS < image.width * image.height <= 10e6:
             continue
-        pixels = np.asarray(image.numpy())
-        whole = Reference(pixels)
+        image = (image.flatten() if image.hasalpha() else image)[:3].copy_memory()
+        eye, whole = Eye(image), Reference(np.asarray(image.numpy()))
         for quality in (40, 75, 90):
             webp = image.webpsave_buffer(Q=quality, effort=2)
             differences.append(eye.look(webp) - whole.look(rgb(webp)))

@@ -83,20 +83,20 @@ def approach(
     least: float = 0,
     step: float = 0.1,
     tries: int = 8,
-) -> None:
+) -> dict[float, float]:
     """Measure qualities from `least` to 100 until one is in the window, or none can be, or few are.
 
     What is measured must rise with quality, but for noise. `step` is the least difference between
-    two qualities. Whoever measures keeps what is best.
+    two qualities. Gives what was measured, by quality.
     """
-    points: list[tuple[float, float]] = []
+    points: dict[float, float] = {}
     quality = _rounded(first, least, step)
-    while len(points) < tries and quality not in (tried for tried, _ in points):
-        value = measure(quality)
-        if window.low <= value <= window.high:
-            return
-        points.append((quality, value))
-        quality = _rounded(_next(points, curve, window, least), least, step)
+    while len(points) < tries and quality not in points:
+        points[quality] = measure(quality)
+        if window.low <= points[quality] <= window.high:
+            break
+        quality = _rounded(_next(list(points.items()), curve, window, least), least, step)
+    return points
 
 
 def _rounded(quality: float, least: float, step: float) -> float:

@@ -79,7 +79,7 @@ def choose(picture: Probed, options: Options, deadline: Deadline) -> Chosen:
     image = in_memory(decode(picture, options, deadline), deadline)
     eye = _eye(image, picture.header.pages, options)
     with Trial(image, deadline, direct=is_direct(picture.header, options)) as trial:
-        search = _Search(trial, eye, options, deadline)
+        search = _Search(trial, eye, options)
         if options.mode != "auto":
             return search.taken([search.best(options.mode)])
         if may_be_drawing(picture.header) and is_flat(image):
@@ -98,11 +98,10 @@ def _eye(image: Any, pages: int, options: Options) -> Eye | None:
 class _Search:
     """Encodes one picture until it is as it shall be."""
 
-    def __init__(self, trial: Trial, eye: Eye | None, options: Options, deadline: Deadline) -> None:
+    def __init__(self, trial: Trial, eye: Eye | None, options: Options) -> None:
         self._trial = trial
         self._eye = eye
         self._options = options
-        self._deadline = deadline
         self._judge = Judge(options)
         self._encodes = 0
 
@@ -216,13 +215,11 @@ class _Search:
         least = self._options.min_quality
         share = _LEAST_SHARE if self._judge.wants_faithful else _NEAREST_SHARE
         window = Window(share * most, (1 + share) / 2 * most, most)
-        sizes: dict[float, int] = {}
 
         def size(quality: float) -> float:
-            sizes[quality] = tried(quality).size
-            return sizes[quality]
+            return tried(quality).size
 
-        approach(size, SIZE, window, self._options.quality, least, self._trial.step)
+        sizes = approach(size, SIZE, window, self._options.quality, least, self._trial.step)
         if min(sizes.values()) > most and least not in sizes:
             tried(least)
 
@@ -233,27 +230,25 @@ class _Search:
         first = max(float(least), LOOK.quality(LOOK.of(least_look) - LOOK.of(_USUAL_LOOK)))
         if self._options.effort >= _MUCH_EFFORT:
             first = self._quickly(window, first)
-        looks: dict[float, float] = {}
 
         def look(quality: float) -> float:
-            looks[quality] = tried(quality).look or 0
-            return looks[quality]
+            return tried(quality).look or 0
 
-        approach(look, LOOK, window, first, least, step, _LOOK_TRIES)
+        looks = approach(look, LOOK, window, first, least, step, _LOOK_TRIES)
         while max(looks.values()) < least_look and 100 not in looks:
             highest = max(looks)
-            look(100 if highest > _NEARLY_BEST else round((highest + 100) / 2))
+            higher = 100 if highest > _NEARLY_BEST else round((highest + 100) / 2)
+            looks[higher] = look(higher)
 
     def _quickly(self, window: Window, first: float) -> float:
         """Give the quality to begin with, by encodes with the least effort."""
         aim = window.aim + (_EQUAL_LOOK - window.aim) / 20
         near = Window(aim - _NEAR, aim, aim + _NEAR)
-        looks: dict[float, float] = {}
+        least, step = self._options.min_quality, self._trial.step
 
         def look(quality: float) -> float:
-            looks[quality] = self._encoded("lossy", quality, 0).look or 0
-            return looks[quality]
+            return self._encoded("lossy", quality, 0).look or 0
 
-        approach(look, LOOK, near, first, self._options.min_quality, self._trial.step, _QUICK_TRIES)
+        looks = approach(look, LOOK, near, first, least, step, _QUICK_TRIES)
         quality = min(looks, key=lambda quality: abs(looks[quality] - aim))
         return LOOK.moved(quality, looks[quality], aim)
