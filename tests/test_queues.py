@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import pytest
 
 from optimizr.queue import Message, Queue, QueueRefused
+from optimizr.queue.patient import PatientQueue
 from tests.queues import KINDS, LEASE_SECONDS, LONG, Made, new_queue, open_at
+from tests.servers.faults import Faults
 from tests.servers.sqs import Sqs
 from tests.watching import wait_until
 
@@ -74,6 +77,29 @@ def test_whatever_a_body_of_another_service_has_sqs_takes_it(
     got = {message.body for _ in range(2) for message in queue.receive(10, 1)}
     assert got == {b"a\\x00\\xff\tb", "ü😀".encode()}
     queue.close()
+
+
+def test_what_a_service_has_done_is_not_asked_for_again_when_it_refuses_the_rest(
+    sqs: Sqs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Faults(sqs.endpoint) as faults:
+        environment = {**sqs.environment(), "AWS_ENDPOINT_URL_SQS": faults.url}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with closing(open_at(f"sqs://{sqs.new_queue()}")) as queue:
+            queue.check()
+            faults.answer_every = (3, 503)  # of four requests in a row, one at least
+            patient = PatientQueue(queue, 60)
+            patient.send(bodies(35))
+            faults.answer_every = (0, 503)
+            taken = take(queue, 35)
+            assert sorted(message.body for message in taken) == sorted(bodies(35))
+            faults.answer_every = (3, 503)
+            patient.extend(taken)
+            patient.ack(taken)
+            faults.answer_every = (0, 503)
+            time.sleep(LEASE_SECONDS + 0.2)
+            assert queue.receive(10, 0.5) == []
 
 
 def test_no_more_are_received_than_are_asked_for_and_others_have_the_rest(

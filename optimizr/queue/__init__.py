@@ -56,6 +56,9 @@ class Queue(Protocol):
 
     name: str
     """For people; without credentials."""
+    batch: int
+    """Messages that a request takes. More are several requests, and are not all done if one of
+    them is refused, so whoever asks again gives no more at once."""
 
     def check(self) -> None:
         """See that the queue is there and may be read."""

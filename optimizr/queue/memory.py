@@ -34,6 +34,7 @@ class _Line:
 class MemoryQueue:
     """Behaves as `Queue` says."""
 
+    batch = 1000
     lines: ClassVar[dict[str, _Line]] = {}
 
     def __init__(self, name: str, lease_seconds: float) -> None:

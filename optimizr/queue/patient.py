@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from optimizr.errors import Cancelled, ConfigError, EnvironmentStop
@@ -10,6 +11,7 @@ from optimizr.patience import Patience
 from optimizr.queue import Message, Queue, QueueRefused
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _LAST_SECONDS = 5.0
 """Once a run is to end: how long to wait for a service that does not answer."""
@@ -48,19 +50,19 @@ class PatientQueue:
 
     def extend(self, messages: Sequence[Message]) -> None:
         """Have leases begin anew."""
-        self._ask(lambda: self._queue.extend(messages))
+        self._ask_for_each(self._queue.extend, messages)
 
     def ack(self, messages: Sequence[Message]) -> None:
         """Have messages gone for good."""
-        self._ask(lambda: self._queue.ack(messages))
+        self._ask_for_each(self._queue.ack, messages)
 
     def nack(self, messages: Sequence[Message], delay_seconds: float = 0) -> None:
         """Give messages back."""
-        self._ask(lambda: self._queue.nack(messages, delay_seconds))
+        self._ask_for_each(partial(self._queue.nack, delay_seconds=delay_seconds), messages)
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """Put messages; one whose answer was lost is put twice."""
-        self._ask(lambda: self._queue.send(bodies))
+        """Put messages; those of a request whose answer was lost are put twice."""
+        self._ask_for_each(self._queue.send, bodies)
 
     def hurry(self) -> None:
         """Wait no longer than some seconds from now on: the run is to end."""
@@ -80,6 +82,11 @@ class PatientQueue:
 
     def _answers(self) -> bool:
         return self.trouble() is None
+
+    def _ask_for_each(self, request: Callable[[Sequence[T]], None], items: Sequence[T]) -> None:
+        """Ask for as many at once as may be asked for again: what is done stays done."""
+        for start in range(0, len(items), self._queue.batch):
+            self._ask(partial(request, items[start : start + self._queue.batch]))
 
     def _ask(self, request: Callable[[], R]) -> R:
         try:

@@ -23,8 +23,6 @@ from optimizr.queue import Message, QueueRefused
 from optimizr.queue.address import Address
 from optimizr.queue.batches import batches
 
-_BATCH = 1000
-"""Messages or receipts that a request takes."""
 _SEND_BYTES, _RECEIPT_BYTES = 9_000_000, 400_000
 """Of all of them together: the service takes 10 MB and 512 KiB, with all that is around them."""
 _LONGEST_DEADLINE = 600
@@ -48,6 +46,8 @@ class PubSub:
 
     A retry policy of the subscription may delay further what is given back.
     """
+
+    batch = 1000
 
     def __init__(self, address: Address, lease_seconds: float) -> None:
         self.name = address.name
@@ -78,7 +78,7 @@ class PubSub:
         """Pull, and make deadlines as long as the lease, whatever the subscription says."""
         end = time.monotonic() + wait_seconds
         while True:
-            messages = self._pull(min(most, _BATCH), end - time.monotonic())
+            messages = self._pull(min(most, self.batch), end - time.monotonic())
             if messages or time.monotonic() >= end:
                 self.extend(messages)
                 return messages
@@ -124,7 +124,7 @@ class PubSub:
 
     def _in_batches(self, method: str, messages: Sequence[Message], **more: int) -> None:
         receipts = [message.receipt for message in messages]
-        for batch in batches(receipts, len, _BATCH, _RECEIPT_BYTES):
+        for batch in batches(receipts, len, self.batch, _RECEIPT_BYTES):
             with _translated():
                 try:
                     self._ask(method, subscription=self._subscription, ack_ids=batch, **more)
@@ -134,7 +134,7 @@ class PubSub:
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Publish to the topic of the subscription."""
-        for batch in batches(bodies, len, _BATCH, _SEND_BYTES):
+        for batch in batches(bodies, len, self.batch, _SEND_BYTES):
             with _translated():
                 self._ask(
                     "publish",

@@ -60,6 +60,8 @@ class RabbitMQ:
     user who may not write to the default exchange has them given back as they are.
     """
 
+    batch = 1
+
     def __init__(self, address: Address) -> None:
         self.name = address.name
         self._parameters = parameters(address)

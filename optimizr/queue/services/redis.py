@@ -28,8 +28,6 @@ _BODY = b"body"
 _ANSWER_SECONDS = 10.0
 _BLOCK_SECONDS = 1.0
 """How long the server waits for new entries until it is asked again for those left idle."""
-_SEND = 1000
-"""Entries that are added in one request."""
 _PORT = 6379
 
 
@@ -39,6 +37,8 @@ class RedisStream:
     Entries are deleted once they are acknowledged if no other group reads the stream when `check`
     is called; else they stay. What is given back with a delay comes again after the lease at most.
     """
+
+    batch = 1000
 
     def __init__(self, client: Any, address: Address, lease_seconds: float) -> None:
         self.name = address.name
@@ -141,10 +141,10 @@ class RedisStream:
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Add entries."""
-        for start in range(0, len(bodies), _SEND):
+        for start in range(0, len(bodies), self.batch):
             with _translated():
                 pipeline = self._client.pipeline(transaction=False)
-                for body in bodies[start : start + _SEND]:
+                for body in bodies[start : start + self.batch]:
                     pipeline.xadd(self._stream, {_BODY: body})
                 pipeline.execute()
 

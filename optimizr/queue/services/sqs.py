@@ -30,7 +30,6 @@ from optimizr.queue import Message, QueueRefused
 from optimizr.queue.address import Address
 from optimizr.queue.batches import batches
 
-_BATCH = 10
 _BATCH_BYTES = 250_000
 """Of all messages of a request together; a queue may allow more, but need not."""
 _LONGEST_WAIT = 20
@@ -53,6 +52,8 @@ _MISSING = ("NonExistentQueue", "QueueDoesNotExist")
 
 class Sqs:
     """Behaves as `optimizr.queue.Queue` says; deliveries are counted by the service."""
+
+    batch = 10
 
     def __init__(self, address: Address, lease_seconds: float) -> None:
         self.name = address.name
@@ -78,7 +79,7 @@ class Sqs:
         with _translated():
             answer = self._client.receive_message(
                 QueueUrl=self._at(),
-                MaxNumberOfMessages=min(most, _BATCH),
+                MaxNumberOfMessages=min(most, self.batch),
                 WaitTimeSeconds=min(math.ceil(wait_seconds), _LONGEST_WAIT),
                 VisibilityTimeout=self._lease,
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
@@ -107,7 +108,7 @@ class Sqs:
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Send, as many in a request as it takes."""
-        for batch in batches(map(_as_taken, bodies), len, _BATCH, _BATCH_BYTES):
+        for batch in batches(map(_as_taken, bodies), len, self.batch, _BATCH_BYTES):
             entries = [
                 {"Id": str(number), "MessageBody": body.decode()}
                 for number, body in enumerate(batch)
@@ -131,10 +132,10 @@ class Sqs:
         self._in_batches("change_message_visibility_batch", messages, more)
 
     def _in_batches(self, request: str, messages: Sequence[Message], more: dict[str, int]) -> None:
-        for start in range(0, len(messages), _BATCH):
+        for start in range(0, len(messages), self.batch):
             entries = [
                 {"Id": str(number), "ReceiptHandle": message.receipt, **more}
-                for number, message in enumerate(messages[start : start + _BATCH])
+                for number, message in enumerate(messages[start : start + self.batch])
             ]
             with _translated():
                 ask: Callable[..., Any] = getattr(self._client, request)
