@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -421,15 +421,19 @@ def test_leases_are_extended_while_the_dead_letters_cannot_be_put(
     line.send("a.png")
     next(items)
 
-    def refuses(*_: Any) -> None:
-        raise QueueRefused("no answer", is_passing=True)
+    send, is_up = MemoryQueue.send, threading.Event()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(MemoryQueue, "send", refuses)
-        source.done(bad, Fate.FAILED)
-        end = time.monotonic() + 4
-        while time.monotonic() < end:
-            assert line.queue.receive(10, 0.3) == []
+    def send_if_up(queue: MemoryQueue, bodies: Sequence[bytes]) -> None:
+        if not is_up.is_set():
+            raise QueueRefused("no answer", is_passing=True)
+        send(queue, bodies)
+
+    monkeypatch.setattr(MemoryQueue, "send", send_if_up)
+    source.done(bad, Fate.FAILED)
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert line.queue.receive(10, 0.3) == []
+    is_up.set()
     wait_until(lambda: len(line.left) == 1)  # and once they can, the message is gone
     assert len(aside.receive(10, 0)) == 1
     source.close()
