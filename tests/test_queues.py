@@ -178,11 +178,8 @@ def test_what_is_given_back_with_a_delay_does_not_come_before(
     queue.send(bodies(1))
     queue.nack(take(queue, 1), 1.5)
     began = time.monotonic()
-    taken: list[Message] = []
-    while not taken and time.monotonic() < began + 10:
-        taken = queue.receive(1, 0.1)
-        queue.extend([])
-    assert [message.body for message in taken] == bodies(1)
+    # In one request: what comes to Pub/Sub's as one ends is held back for whoever has gone by then.
+    assert [message.body for message in queue.receive(1, 30)] == bodies(1)
     assert time.monotonic() - began > 0.9  # services count in whole seconds
 
 
