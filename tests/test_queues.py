@@ -180,7 +180,7 @@ def test_what_is_given_back_with_a_delay_does_not_come_before(
     began = time.monotonic()
     # In one request: what comes to Pub/Sub's as one ends is held back for whoever has gone by then.
     assert [message.body for message in queue.receive(1, 30)] == bodies(1)
-    assert time.monotonic() - began > 0.9  # services count in whole seconds
+    assert 0.9 < time.monotonic() - began < 20  # services count in whole seconds
 
 
 def test_a_delivery_that_is_anothers_by_now_is_passed_over(

@@ -47,8 +47,11 @@ class MemoryQueue:
 
     def receive(self, most: int, wait_seconds: float) -> list[Message]:
         """Take the oldest that nobody has."""
+        end = time.monotonic() + wait_seconds
         with self._line.changed:
-            self._line.changed.wait_for(self._free, wait_seconds)
+            while not self._free() and (now := time.monotonic()) < end:
+                times = [entry.is_free_at for entry in self._line.entries.values()]
+                self._line.changed.wait(min([end, *times]) - now)
             return [self._deliver(number) for number in self._free()[:most]]
 
     def _free(self) -> list[int]:
