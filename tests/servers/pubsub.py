@@ -7,7 +7,6 @@ requests and answers that google-cloud-pubsub brings. Both are found by PUBSUB_E
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import sys
@@ -22,11 +21,10 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from tests.servers.shared import Command
+from tests.servers.shared import OWN, Command
 from tests.watching import free_port
 
 PROJECT = "project"
-_ROOT = Path(__file__).parents[2]
 
 
 class PubSub(NamedTuple):
@@ -99,7 +97,7 @@ def _command(port: int, arguments: list[str]) -> Command:
 
     return Command(
         arguments=arguments,
-        environment={"PATH": os.defpath, "PYTHONPATH": str(_ROOT)},
+        environment=OWN,
         facts={"endpoint": f"127.0.0.1:{port}"},
         ready=ready,
     )

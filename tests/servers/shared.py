@@ -21,6 +21,8 @@ from tests.watching import wait_until
 
 Facts = dict[str, Any]
 """What a worker must know of a server; goes through JSON."""
+OWN = {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2])}
+"""The environment of a server that is a module of these tests."""
 _ATTEMPTS = 3
 
 

@@ -5,7 +5,6 @@ Beside it an S3 that sends notifications. Both take any credentials.
 
 from __future__ import annotations
 
-import os
 import sys
 import urllib.request
 import uuid
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 import boto3
 
-from tests.servers.shared import Command
+from tests.servers.shared import OWN, Command
 from tests.watching import free_port
 
 REGION = "eu-central-1"
@@ -64,8 +63,8 @@ def command(home: Path) -> Command:  # noqa: ARG001 - it keeps all in memory
             return bool(answer.status == 200)
 
     return Command(
-        arguments=[sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        environment={"PATH": os.defpath},
+        arguments=[sys.executable, "-m", "tests.servers.sqs_service", "-p", str(port)],
+        environment=OWN,
         facts=facts,
         ready=ready,
     )
