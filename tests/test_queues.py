@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,7 +17,9 @@ from optimizr.queue import Message, Queue, QueueRefused
 from optimizr.queue.patient import PatientQueue
 from tests.queues import KINDS, LEASE_SECONDS, LONG, Made, new_queue, open_at
 from tests.servers.faults import Faults
+from tests.servers.redis import Redis
 from tests.servers.sqs import Sqs
+from tests.servers.tcp_faults import TcpFaults
 from tests.watching import wait_until
 
 
@@ -100,6 +103,22 @@ def test_what_a_service_has_done_is_not_asked_for_again_when_it_refuses_the_rest
             faults.answer_every = (0, 503)
             time.sleep(LEASE_SECONDS + 0.2)
             assert queue.receive(10, 0.5) == []
+
+
+def test_waiting_for_long_is_no_refusal_once_the_service_has_answered(redis: Redis) -> None:
+    host, _, port = redis.url.removeprefix("redis://").removesuffix("/0").partition(":")
+    with TcpFaults(host, int(port)) as faults:
+        url = f"redis://{faults.address}/0?stream={uuid.uuid4().hex}&group=workers"
+        with closing(open_at(url)) as queue:
+            queue.check()
+            breaks = threading.Timer(2.5, setattr, (faults, "down", True))
+            breaks.start()
+            assert queue.receive(1, 20) == []
+            breaks.join()
+            with pytest.raises(QueueRefused) as refused:
+                queue.receive(1, 20)
+            assert refused.value.is_passing
+            faults.down = False
 
 
 def test_no_more_are_received_than_are_asked_for_and_others_have_the_rest(

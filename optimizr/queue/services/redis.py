@@ -65,17 +65,25 @@ class RedisStream:
             self._is_ours_alone = len(self._client.xinfo_groups(self._stream)) == 1
 
     def receive(self, most: int, wait_seconds: float) -> list[Message]:
-        """Claim what others have left; else take what is new."""
+        """Claim what others have left, else take what is new, once a second.
+
+        Once the service has answered, it has: whoever asks again is told if it does so no more.
+        """
         end = time.monotonic() + wait_seconds
+        found = self._look(most, end)
+        while not found and time.monotonic() < end:
+            try:
+                found = self._look(most, end)
+            except QueueRefused as refused:
+                if not refused.is_passing:
+                    raise
+                return []
+        return found
+
+    def _look(self, most: int, end: float) -> list[Message]:
         with _translated():
-            while True:
-                if left := self._left(most):
-                    return left
-                remaining = min(end - time.monotonic(), _BLOCK_SECONDS)
-                if new := self._new(most, max(1, round(remaining * 1000))):
-                    return new
-                if remaining <= 0:
-                    return []
+            remaining = min(end - time.monotonic(), _BLOCK_SECONDS)
+            return self._left(most) or self._new(most, max(1, round(remaining * 1000)))
 
     def _left(self, most: int) -> list[Message]:
         self._cursor, entries, *_ = self._client.xautoclaim(
