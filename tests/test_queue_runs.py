@@ -321,10 +321,9 @@ def test_two_thousand_messages_outlive_two_of_four_workers(
 def test_resets_and_silence_between_worker_and_redis_lose_nothing(
     redis: Redis, tree: Path, tmp_path: Path, workers: list[Worker]
 ) -> None:
-    host, _, port = redis.url.removeprefix("redis://").removesuffix("/0").partition(":")
     made = KINDS["redis"][1](redis)
-    with TcpFaults(host, int(port)) as faults:
-        url = made.url.replace(f"{host}:{port}", faults.address)
+    with TcpFaults(redis.address) as faults:
+        url = made.url.replace(redis.address, faults.address)
         lose_nothing(made, url, {}, tree, tmp_path, workers, faults)
 
 
@@ -342,7 +341,7 @@ def lose_nothing(
     for number, key in enumerate(keys):
         (tree / key).write_bytes(small(number))
     send_with(environment, made, *keys)
-    faults.reset_every = 7  # sooner than a worker without work has waited for some once
+    faults.reset_every = 7  # one wait of a worker without work is ten requests
     worker = Worker(
         *(tmp_path / "w", environment, "--input", url, "--root", tree),
         *("--output", tmp_path / "out", "--queue.idle-exit", "5s", *LEASE),
@@ -377,7 +376,7 @@ def test_an_overloaded_sqs_loses_nothing(
         )
         workers.append(worker)
         assert worker.process.wait(120) == 0, worker.err
-        assert faults.requests["POST"] > 20
+        assert faults.requests["POST"] > 30
     assert set(worker.converted) == set(keys)
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in made.environment.items():
@@ -414,10 +413,9 @@ def test_a_worker_is_not_ready_while_its_queue_cannot_be_reached(
     redis: Redis, tree: Path, tmp_path: Path, workers: list[Worker]
 ) -> None:
     made, port = KINDS["redis"][1](redis), free_port()
-    host, _, at = redis.url.removeprefix("redis://").removesuffix("/0").partition(":")
-    with TcpFaults(host, int(at)) as faults:
+    with TcpFaults(redis.address) as faults:
         worker = Worker(
-            *(tmp_path / "w", {}, "--input", made.url.replace(f"{host}:{at}", faults.address)),
+            *(tmp_path / "w", {}, "--input", made.url.replace(redis.address, faults.address)),
             *("--root", tree, "--output", tmp_path / "out"),
             *("--telemetry.http", f"127.0.0.1:{port}"),
         )

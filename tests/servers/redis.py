@@ -8,6 +8,7 @@ import socket
 import uuid
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import redis
 
@@ -19,6 +20,11 @@ class Redis(NamedTuple):
     """Where it is."""
 
     url: str
+
+    @property
+    def address(self) -> str:
+        """Give host and port."""
+        return urlsplit(self.url).netloc
 
     def client(self) -> redis.Redis:
         """Give a client of its own; the caller closes it."""

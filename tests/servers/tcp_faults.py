@@ -16,9 +16,11 @@ _PIECE = 1 << 16
 class TcpFaults(Proxy):
     """What happens between a client and a server; all attributes may change at any time."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, target: str) -> None:
+        """`target` is host and port, as `address` is."""
         super().__init__()
-        self._target = (host, port)
+        host, _, port = target.partition(":")
+        self._target = (host, int(port))
         self.reset_every = 0
         """Pieces from the client of which the last is passed on, and then the connection reset:
         what was asked is done, and its answer lost."""

@@ -67,7 +67,8 @@ class RedisStream:
     def receive(self, most: int, wait_seconds: float) -> list[Message]:
         """Claim what others have left, else take what is new, once a second.
 
-        Once the service has answered, it has: whoever asks again is told if it does so no more.
+        Once the service has answered, a later request that fails in passing ends the wait with
+        nothing: tried again as a whole, a long wait might never come to its end.
         """
         end = time.monotonic() + wait_seconds
         found = self._look(most, end)
